@@ -1,0 +1,298 @@
+//! The built-in chat application: a lobby, rooms, and a supervisors' namespace with a token and a
+//! limited number of seats.
+//!
+//! It speaks the *chat contract*: events by which a client makes the server use its own API, so
+//! that any server that maps them can be tested by the same scenarios. Every event may ask for an
+//! ack, whose first argument is `"ok"`, `"timeout"` or `"error"`.
+//!
+//! | event | arguments | answer after `"ok"` |
+//! |---|---|---|
+//! | `join` | room, or an array of rooms | |
+//! | `leave` | room | |
+//! | `rooms` | | the socket's rooms, in join order |
+//! | `chat` | text, options | |
+//! | `broadcast` | options with `event` and `args` | |
+//! | `ask` | options with `event`, `args` and `timeout` | the answers; also after `"timeout"` |
+//! | `tell` | options with `event`, `args`, `id` and `timeout` | the answer's arguments |
+//! | `who` | options | ids of the selected sockets |
+//! | `move` | options with `join` or `leave`: arrays of rooms | |
+//! | `kick` | options, perhaps with `close` | |
+//! | `set` | key, value: a member of `socket.data` | |
+//! | `get` | | `socket.data` |
+//! | `echo` | anything | the same |
+//!
+//! *Options* are an object: `to` and `except` (a room or an array of rooms), `from` (`"socket"`,
+//! which excepts the sender and is the default, or `"namespace"`), `volatile`, `local` and
+//! `compress`. `chat` delivers the event `chat` with the text and `{"from": id}`, to the lobby if
+//! no room is named. `timeout` is in milliseconds,
+//! 5,000 if it is missing and none if it is `null`. `kick` with `close` ends whole connections.
+
+mod request;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use smol_str::SmolStr;
+
+pub use self::request::{BadRequest, Request, Target};
+use crate::app::App;
+use crate::server::{
+    AckRequest, AckTicket, Command, Event, EventName, Flags, NamespaceConfig, Server, ServerConfig,
+    SocketRef, Token, Verdict,
+};
+use crate::time::{Duration, Instant};
+use crate::value::{Object, Value};
+
+/// The room that every socket of `/` starts in.
+pub const LOBBY: &str = "lobby";
+
+/// The namespace of the supervisors.
+pub const SUPERVISORS: &str = "/supervisors";
+
+/// Options of the chat application.
+#[derive(Clone, Debug, Default)]
+pub struct ChatConfig {
+    /// The token that `/supervisors` wants in the auth payload, as `{"token": "..."}`. Without
+    /// one nobody is let in.
+    pub token: Option<String>,
+    /// How many supervisors may be connected at a time. Default: no limit.
+    pub seats: Option<usize>,
+    /// How long the check of a token takes. Default: none.
+    pub auth_delay: Duration,
+}
+
+impl ChatConfig {
+    /// Adds what the application needs to the options of a server: the supervisors' namespace
+    /// with its one middleware and its seats.
+    pub fn apply(&self, server: &mut ServerConfig) {
+        let room_events = server.main.room_events;
+        let supervisors = NamespaceConfig { middlewares: 1, max_sockets: self.seats, room_events };
+        server.namespaces.push((SmolStr::new_static(SUPERVISORS), supervisors));
+    }
+}
+
+/// The chat application.
+#[derive(Debug)]
+pub struct Chat {
+    config: ChatConfig,
+    /// Checks under way, in the order in which they end.
+    checks: VecDeque<(Instant, SocketRef, Verdict)>,
+    /// Requests that wait for the answers of others, with those who asked.
+    waiting: BTreeMap<Token, Option<AckTicket>>,
+    next_token: u64,
+}
+
+impl Chat {
+    /// The application with these options.
+    #[must_use]
+    pub const fn new(config: ChatConfig) -> Self {
+        Self { config, checks: VecDeque::new(), waiting: BTreeMap::new(), next_token: 0 }
+    }
+
+    fn verdict(&self, auth: &Object) -> Verdict {
+        let token = auth.get("token").and_then(Value::as_str);
+        if token.is_some() && token == self.config.token.as_deref() {
+            return Verdict::Allow;
+        }
+        let data: Object = [("code", "unauthorized")].into_iter().collect();
+        Verdict::Refuse { message: "not authorized".into(), data: Some(data.into()) }
+    }
+
+    fn token(&mut self, ticket: Option<AckTicket>) -> Token {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        self.waiting.insert(token, ticket);
+        token
+    }
+
+    fn on_received(
+        &mut self,
+        socket: SocketRef,
+        request: Result<Request, BadRequest>,
+        ack: Option<AckTicket>,
+        server: &Server,
+        commands: &mut Vec<Command>,
+    ) {
+        match request {
+            Err(bad) => commands.extend(reply(ack, "error", [Value::from(bad.as_str())])),
+            Ok(request) => match self.carry_out(socket, request, ack, server, commands) {
+                Outcome::Done(ack, values) => commands.extend(reply(ack, "ok", values)),
+                Outcome::Waits => {}
+            },
+        }
+    }
+
+    /// Adds the commands of a request; some are answered later.
+    fn carry_out(
+        &mut self,
+        socket: SocketRef,
+        request: Request,
+        ack: Option<AckTicket>,
+        server: &Server,
+        commands: &mut Vec<Command>,
+    ) -> Outcome {
+        let mut values = Vec::new();
+        match request {
+            Request::Join(rooms) => commands.push(Command::Join { socket, rooms }),
+            Request::Leave(room) => commands.push(Command::Leave { socket, room }),
+            Request::Rooms => values.push(strings(server.rooms_of(socket))),
+            Request::Chat { text, mut target } => {
+                if target.rooms.is_empty() {
+                    target.rooms.push(LOBBY.into());
+                }
+                let sid = server.sid(socket).map_or("", SmolStr::as_str);
+                let from: Object = [("from", sid)].into_iter().collect();
+                let args = alloc::vec![text, Value::Object(from)];
+                let flags = target.flags;
+                let selection = target.selection(socket, server);
+                let name = EventName::chat();
+                commands.push(Command::Broadcast { selection, name, args, flags, ack: None });
+            }
+            Request::Broadcast { name, args, target } => {
+                let flags = target.flags;
+                let selection = target.selection(socket, server);
+                commands.push(Command::Broadcast { selection, name, args, flags, ack: None });
+            }
+            Request::Ask { name, args, target, timeout } => {
+                let flags = target.flags;
+                let selection = target.selection(socket, server);
+                let ack = Some(AckRequest { token: self.token(ack), timeout });
+                commands.push(Command::Broadcast { selection, name, args, flags, ack });
+                return Outcome::Waits;
+            }
+            Request::Tell { id, name, args, flags, timeout } => {
+                return self.tell(socket, &id, (name, args, flags, timeout), ack, server, commands);
+            }
+            Request::Who(target) => {
+                let selection = target.selection(socket, server);
+                let token = self.token(ack);
+                commands.push(Command::FetchSockets { token, selection });
+                return Outcome::Waits;
+            }
+            Request::Move { target, join, leave } => {
+                let selection = target.selection(socket, server);
+                if !leave.is_empty() {
+                    let selection = selection.clone();
+                    commands.push(Command::SocketsLeave { selection, rooms: leave });
+                }
+                if !join.is_empty() {
+                    commands.push(Command::SocketsJoin { selection, rooms: join });
+                }
+            }
+            Request::Kick { target, close } => {
+                let selection = target.selection(socket, server);
+                commands.push(Command::DisconnectSockets { selection, close });
+            }
+            Request::Set(key, value) => commands.push(Command::SetData { socket, key, value }),
+            Request::Get => values.extend(server.data(socket).cloned().map(Value::Object)),
+            Request::Echo(args) => values = args,
+        }
+        Outcome::Done(ack, values)
+    }
+
+    /// Emits to one socket, whose answer is passed on.
+    fn tell(
+        &mut self,
+        socket: SocketRef,
+        id: &str,
+        (name, args, flags, timeout): (EventName, Vec<Value>, Flags, Option<Duration>),
+        ack: Option<AckTicket>,
+        server: &Server,
+        commands: &mut Vec<Command>,
+    ) -> Outcome {
+        let Some(other) = server.find_socket(socket.namespace(), id) else {
+            commands.extend(reply(ack, "error", [Value::from("no such socket")]));
+            return Outcome::Waits;
+        };
+        let waits = ack.is_some();
+        let request = ack.map(|ack| AckRequest { token: self.token(Some(ack)), timeout });
+        commands.push(Command::Emit { socket: other, name, args, flags, ack: request });
+        if waits { Outcome::Waits } else { Outcome::Done(None, Vec::new()) }
+    }
+}
+
+/// Whether a request is answered now.
+enum Outcome {
+    Done(Option<AckTicket>, Vec<Value>),
+    Waits,
+}
+
+impl App for Chat {
+    fn on_event(&mut self, event: Event, server: &Server, commands: &mut Vec<Command>) {
+        match event {
+            Event::Middleware { socket, auth, .. } => {
+                let verdict = self.verdict(&auth);
+                if self.config.auth_delay.is_zero() {
+                    commands.push(Command::Next { socket, verdict });
+                } else {
+                    let at = server.now() + self.config.auth_delay;
+                    self.checks.push_back((at, socket, verdict));
+                }
+            }
+            Event::Connection { socket, nsp, recovered: false } if nsp == "/" => {
+                commands.push(Command::Join { socket, rooms: alloc::vec![LOBBY.into()] });
+            }
+            Event::Received { socket, name, args, ack } => {
+                let request = Request::parse(&name, args);
+                self.on_received(socket, request, ack, server, commands);
+            }
+            Event::Acked { token, result } => {
+                let ack = self.waiting.remove(&token).flatten();
+                commands.extend(match result {
+                    Ok(args) => reply(ack, "ok", args),
+                    Err(_) => reply(ack, "timeout", []),
+                });
+            }
+            Event::BroadcastAcked { token, responses, timed_out } => {
+                let ack = self.waiting.remove(&token).flatten();
+                let word = if timed_out.is_some() { "timeout" } else { "ok" };
+                commands.extend(reply(ack, word, [Value::Array(responses)]));
+            }
+            Event::Fetched { token, sockets } => {
+                let ack = self.waiting.remove(&token).flatten();
+                let ids = sockets.iter().filter_map(|socket| server.sid(*socket).cloned());
+                commands.extend(reply(ack, "ok", [strings(ids)]));
+            }
+            Event::Connection { .. }
+            | Event::Engine(_)
+            | Event::NamespaceRequested { .. }
+            | Event::NamespaceCreated(_)
+            | Event::NamespaceRemoved(_)
+            | Event::ConnectRefused { .. }
+            | Event::Incoming { .. }
+            | Event::Outgoing { .. }
+            | Event::SocketMiddleware { .. }
+            | Event::Error { .. }
+            | Event::Disconnecting { .. }
+            | Event::Disconnected { .. }
+            | Event::Room { .. }
+            | Event::Refused(_) => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.checks.front().map(|(at, ..)| *at)
+    }
+
+    fn on_timeout(&mut self, now: Instant, _: &Server, commands: &mut Vec<Command>) {
+        while self.poll_timeout().is_some_and(|at| at <= now)
+            && let Some((_, socket, verdict)) = self.checks.pop_front()
+        {
+            commands.push(Command::Next { socket, verdict });
+        }
+    }
+}
+
+fn reply(
+    ack: Option<AckTicket>,
+    word: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Option<Command> {
+    let args = core::iter::once(Value::from(word)).chain(values).collect();
+    ack.map(|ticket| Command::Ack { ticket, args })
+}
+
+fn strings(texts: impl IntoIterator<Item = SmolStr>) -> Value {
+    Value::Array(texts.into_iter().map(|text| Value::from(text.as_str())).collect())
+}

@@ -1,0 +1,315 @@
+//! Bitmaps over slots, and turning their words back into lists of slots at several per step.
+
+use alloc::vec::Vec;
+
+use super::Slot;
+
+/// Words of one block: selections go block by block, and 64 words (4,096 slots) stay in the
+/// first-level cache together with what is decoded from them.
+pub(super) const BLOCK_WORDS: usize = 64;
+
+/// Words needed for `slots` slots.
+pub(super) fn words_for(slots: usize) -> usize {
+    slots.div_ceil(64)
+}
+
+/// A set of slots, one bit each; absent words at the end are zero.
+#[derive(Debug, Default)]
+pub(super) struct Bitmap {
+    words: Vec<u64>,
+}
+
+impl Bitmap {
+    pub(super) fn of(slots: &[Slot]) -> Self {
+        let mut words = Vec::new();
+        if let Some(last) = slots.last() {
+            words.resize(last.index() / 64 + 1, 0);
+        }
+        let mut bitmap = Self { words };
+        for &slot in slots {
+            bitmap.insert(slot);
+        }
+        bitmap
+    }
+
+    /// Adds a slot; whether it was absent.
+    pub(super) fn insert(&mut self, slot: Slot) -> bool {
+        let word = slot.index() / 64;
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let before = self.words[word];
+        self.words[word] |= bit(slot);
+        before & bit(slot) == 0
+    }
+
+    /// Removes a slot; whether it was present.
+    pub(super) fn remove(&mut self, slot: Slot) -> bool {
+        match self.words.get_mut(slot.index() / 64) {
+            Some(word) => {
+                let before = *word;
+                *word &= !bit(slot);
+                before & bit(slot) != 0
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn contains(&self, slot: Slot) -> bool {
+        self.words.get(slot.index() / 64).is_some_and(|word| word & bit(slot) != 0)
+    }
+
+    /// The words of a block, fewer than [`BLOCK_WORDS`] (or none) at the end.
+    pub(super) fn block(&self, block: usize) -> &[u64] {
+        let start = (block * BLOCK_WORDS).min(self.words.len());
+        let end = (start + BLOCK_WORDS).min(self.words.len());
+        &self.words[start..end]
+    }
+
+    /// The set bits of a word, zero beyond the end.
+    pub(super) fn word(&self, word: usize) -> u64 {
+        self.words.get(word).copied().unwrap_or(0)
+    }
+
+    /// The slots in ascending order.
+    pub(super) fn iter(&self) -> BitmapIter<'_> {
+        BitmapIter { words: &self.words, word: 0, base: Slot::FIRST }
+    }
+}
+
+/// The bit of a slot in its word.
+pub(super) fn bit(slot: Slot) -> u64 {
+    1 << (slot.0 % 64)
+}
+
+/// The slots of a [`Bitmap`] in ascending order.
+#[derive(Clone, Debug)]
+pub(super) struct BitmapIter<'a> {
+    words: &'a [u64],
+    word: u64,
+    /// The slot after the bits of `word`.
+    base: Slot,
+}
+
+impl Iterator for BitmapIter<'_> {
+    type Item = Slot;
+
+    fn next(&mut self) -> Option<Slot> {
+        while self.word == 0 {
+            let (first, rest) = self.words.split_first()?;
+            self.word = *first;
+            self.words = rest;
+            self.base = Slot(self.base.0.wrapping_add(64));
+        }
+        let low = self.word.trailing_zeros();
+        self.word &= self.word - 1;
+        Some(Slot(self.base.0.wrapping_sub(64) + low))
+    }
+}
+
+/// For every byte the positions of its set bits, in order; eight lanes wide, so that a byte is
+/// decoded by two loads, two additions and two stores.
+static POSITIONS: [[u32; 8]; 256] = positions();
+
+const fn positions() -> [[u32; 8]; 256] {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut at, mut bit) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][at] = bit;
+                at += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+}
+
+/// Byte i of the result is how many bits are set in the bytes 0 to i.
+#[inline]
+fn running_counts(word: u64) -> u64 {
+    let pairs = word - ((word >> 1) & 0x5555_5555_5555_5555);
+    let nibbles = (pairs & 0x3333_3333_3333_3333) + ((pairs >> 2) & 0x3333_3333_3333_3333);
+    let bytes = (nibbles + (nibbles >> 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    bytes.wrapping_mul(0x0101_0101_0101_0101)
+}
+
+/// Slots handed over at once: 2 KiB, which stays in the first-level cache.
+const BATCH: usize = 512;
+/// What the decoding of one word may write: its slots and the unused lanes of its last byte.
+const WINDOW: usize = 64 + 8;
+
+/// Slots on their way to the caller.
+#[derive(Debug)]
+pub(super) struct Batch {
+    slots: Vec<Slot>,
+    len: usize,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { slots: alloc::vec![Slot::FIRST; BATCH + WINDOW], len: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Whether the batch must be flushed before the next word.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.len >= BATCH
+    }
+
+    /// The slots so far; the batch is empty afterwards.
+    #[inline]
+    pub(super) fn take(&mut self) -> &[Slot] {
+        let len = core::mem::take(&mut self.len);
+        &self.slots[..len]
+    }
+
+    /// Adds one slot; the batch must not be full.
+    #[inline]
+    pub(super) fn push(&mut self, slot: Slot) {
+        self.slots[self.len] = slot;
+        self.len += 1;
+    }
+
+    /// Adds the slots of a word whose first bit is slot `base`; the batch must not be full.
+    #[inline]
+    pub(super) fn push_word(&mut self, word: u64, base: u32) {
+        // Not full, so the window is there.
+        let Some(window) = self.slots[self.len..].first_chunk_mut::<WINDOW>() else { return };
+        if word == u64::MAX {
+            for (slot, at) in window[..64].iter_mut().zip(0_u32..) {
+                *slot = Slot(base.wrapping_add(at));
+            }
+            self.len += 64;
+            return;
+        }
+        let counts = running_counts(word);
+        let count = (counts >> 56) as usize;
+        if count <= 4 {
+            // Four unconditional writes cost less than one branch that cannot be predicted.
+            let mut rest = word;
+            for slot in &mut window[..4] {
+                *slot = Slot(base.wrapping_add((rest | 1 << 63).trailing_zeros()));
+                rest &= rest.wrapping_sub(1);
+            }
+        } else {
+            decode_bytes(word, counts << 8, base, window);
+        }
+        self.len += count;
+    }
+}
+
+/// Byte by byte through a table: eight lanes are written, as many kept as bits are set.
+#[inline]
+fn decode_bytes(word: u64, starts: u64, base: u32, window: &mut [Slot; WINDOW]) {
+    for byte in 0..8_u32 {
+        // At most 56 bits are set in the bytes before the last.
+        let start = (starts >> (8 * byte) & 63) as usize;
+        let from = base.wrapping_add(8 * byte);
+        let lanes = &POSITIONS[(word >> (8 * byte) & 255) as usize];
+        for (slot, lane) in window[start..start + 8].iter_mut().zip(lanes) {
+            *slot = Slot(from.wrapping_add(*lane));
+        }
+    }
+}
+
+/// A bitmap that is empty between selections, and cleaned by walking what was touched.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    words: Vec<u64>,
+    /// One bit for each word that may be set: one of these covers a block.
+    touched: Vec<u64>,
+}
+
+impl Scratch {
+    /// Makes room for `slots` slots.
+    pub(super) fn grow(&mut self, slots: usize) {
+        let words = words_for(slots);
+        if words > self.words.len() {
+            let blocks = words.div_ceil(BLOCK_WORDS);
+            self.words.resize(blocks * BLOCK_WORDS, 0);
+            self.touched.resize(blocks, 0);
+        }
+    }
+
+    /// How many blocks cover all slots.
+    pub(super) fn blocks(&self) -> usize {
+        self.touched.len()
+    }
+
+    pub(super) fn is_clean(&self) -> bool {
+        self.touched.iter().all(|&word| word == 0) && self.words.iter().all(|&word| word == 0)
+    }
+
+    /// Cleans everything, after a caller's panic in the middle of a selection.
+    pub(super) fn reset(&mut self) {
+        self.words.fill(0);
+        self.touched.fill(0);
+    }
+
+    pub(super) fn insert(&mut self, slots: &[Slot]) {
+        for &slot in slots {
+            let word = slot.index() / 64;
+            self.words[word] |= bit(slot);
+            self.touched[word / BLOCK_WORDS] |= 1 << (word % BLOCK_WORDS);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slots: &[Slot]) {
+        for &slot in slots {
+            self.words[slot.index() / 64] &= !bit(slot);
+        }
+    }
+
+    /// Takes the words of a block that may be set, with their place in the block, and cleans them.
+    #[inline]
+    pub(super) fn drain_block(&mut self, block: usize, mut each: impl FnMut(usize, u64)) {
+        let mut touched = core::mem::take(&mut self.touched[block]);
+        let words = &mut self.words[block * BLOCK_WORDS..][..BLOCK_WORDS];
+        while touched != 0 {
+            let at = touched.trailing_zeros() as usize;
+            touched &= touched - 1;
+            each(at, core::mem::take(&mut words[at]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn words_decode_to_their_bits(words in proptest::collection::vec(
+            prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), any::<u64>().prop_map(|w| w & w >> 9 & w << 7), any::<u64>().prop_map(|w| w | w >> 3 | w << 5)],
+            0..200,
+        )) {
+            let mut batch = Batch::new();
+            let mut got = Vec::new();
+            for (&word, at) in words.iter().zip(0..) {
+                if batch.is_full() {
+                    got.extend_from_slice(batch.take());
+                }
+                batch.push_word(word, at * 64);
+            }
+            got.extend_from_slice(batch.take());
+            let bitmap = Bitmap { words };
+            prop_assert!(got.iter().copied().eq(bitmap.iter()));
+            prop_assert!(got.is_sorted());
+            let bits: u32 = bitmap.words.iter().map(|word| word.count_ones()).sum();
+            prop_assert_eq!(got.len(), bits as usize);
+            for slot in got {
+                prop_assert!(bitmap.contains(slot));
+            }
+        }
+    }
+}

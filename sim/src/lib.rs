@@ -1,0 +1,1 @@
+//! Overheard: deterministic simulation and testing of chat semantics.
