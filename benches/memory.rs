@@ -11,16 +11,16 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const CHUNK_OVERHEAD_BYTES: usize = 16;
 
 /// What is allocated and not freed since the start.
-pub struct Kept(Region<'static, System>);
+pub(crate) struct Kept(Region<'static, System>);
 
 impl Kept {
     /// Starts.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Region::new(ALLOCATOR))
     }
 
     /// Bytes, with what the allocator adds to each chunk.
-    pub fn bytes(&self) -> f64 {
+    pub(crate) fn bytes(&self) -> f64 {
         let change = self.0.change();
         let chunks = change.allocations.saturating_sub(change.deallocations);
         let bytes = change.bytes_allocated.saturating_sub(change.bytes_deallocated);

@@ -1,5 +1,4 @@
 //! Criterion figures of the rooms: recipients of a broadcast, and joining and leaving.
-#![expect(missing_docs, reason = "criterion's macros write the entry point")]
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,9 +1,8 @@
 //! The systems that are compared, each behind the same questions.
-#![expect(clippy::panic, reason = "a comparison stops at the first system that fails")]
 
-pub mod node;
-pub mod overheard;
-pub mod socketioxide;
+pub(crate) mod node;
+pub(crate) mod overheard;
+pub(crate) mod socketioxide;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -12,42 +11,42 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
-pub struct Effort {
+pub(crate) struct Effort {
     /// Samples of each figure in a round, of which the median counts.
-    pub samples: usize,
+    pub(crate) samples: usize,
     /// The length of each.
-    pub milliseconds: u64,
+    pub(crate) milliseconds: u64,
 }
 
 /// What one system took in one round.
 #[derive(Clone, Debug, Default)]
-pub struct Round {
+pub(crate) struct Round {
     /// For each case: nanoseconds per broadcast, recipients, checksum.
-    pub cases: Vec<CaseResult>,
+    pub(crate) cases: Vec<CaseResult>,
     /// For each case, a list of recipients alone; only of systems that can do that.
-    pub resolve: Vec<f64>,
+    pub(crate) resolve: Vec<f64>,
     /// Nanoseconds per join, leave, disconnection, and connection with nine joins.
-    pub churn: Vec<f64>,
+    pub(crate) churn: Vec<f64>,
 }
 
 /// One case of one system in one round.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CaseResult {
+pub(crate) struct CaseResult {
     /// The name of the case.
-    pub name: String,
+    pub(crate) name: String,
     /// Nanoseconds per broadcast.
-    pub nanoseconds: f64,
+    pub(crate) nanoseconds: f64,
     /// Recipients of all its broadcasts together.
-    pub recipients: u64,
+    pub(crate) recipients: u64,
     /// The sum of their numbers, each plus one.
-    pub checksum: u64,
+    pub(crate) checksum: u64,
 }
 
 /// The timed operations, in the order of [`Round::churn`].
-pub const CHURN: [&str; 4] = ["join", "leave", "disconnect", "connect + 9 joins"];
+pub(crate) const CHURN: [&str; 4] = ["join", "leave", "disconnect", "connect + 9 joins"];
 
 /// A system with W(S) in it.
-pub trait System {
+pub(crate) trait System {
     /// Its name in tables.
     fn name(&self) -> &'static str;
     /// Bytes per membership, all in.
@@ -58,7 +57,7 @@ pub trait System {
 
 /// A time of this thread: another process on this core must not count.
 #[derive(Debug)]
-pub struct Timer {
+pub(crate) struct Timer {
     wall: Instant,
     cpu: Duration,
 }
@@ -70,25 +69,25 @@ fn cpu() -> Duration {
 impl Timer {
     /// Starts.
     #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { cpu: cpu(), wall: Instant::now() }
     }
 
     /// The lesser of wall and CPU time since the start, in nanoseconds.
-    pub fn nanoseconds(&self) -> f64 {
+    pub(crate) fn nanoseconds(&self) -> f64 {
         let wall = self.wall.elapsed();
         wall.min(cpu().saturating_sub(self.cpu)).as_secs_f64() * 1e9
     }
 }
 
 /// The median.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Nanoseconds per call: the median of samples that are long enough each.
-pub fn per_call(effort: Effort, mut call: impl FnMut(usize)) -> f64 {
+pub(crate) fn per_call(effort: Effort, mut call: impl FnMut(usize)) -> f64 {
     let mut at = 0;
     let mut sample = |batch: usize| {
         let timer = Timer::start();
@@ -115,7 +114,10 @@ pub fn per_call(effort: Effort, mut call: impl FnMut(usize)) -> f64 {
 }
 
 /// Nanoseconds per operation of a list that can be done once.
-pub fn per_operation<T>(operations: impl ExactSizeIterator<Item = T>, each: impl FnMut(T)) -> f64 {
+pub(crate) fn per_operation<T>(
+    operations: impl ExactSizeIterator<Item = T>,
+    each: impl FnMut(T),
+) -> f64 {
     let count = operations.len();
     let timer = Timer::start();
     operations.for_each(each);

@@ -8,7 +8,7 @@ use super::{CaseResult, Effort, Round, System};
 
 /// The process.
 #[derive(Debug)]
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
@@ -16,7 +16,7 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn new(sockets: u32, effort: Effort) -> Self {
+    pub(crate) fn new(sockets: u32, effort: Effort) -> Self {
         let child = Command::new("node")
             .args(["--expose-gc", "--max-old-space-size=16000"])
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/node/adapter.mjs"))

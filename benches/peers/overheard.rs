@@ -10,7 +10,7 @@ use crate::memory::Kept;
 
 /// The rooms of core with a queue for each socket.
 #[derive(Debug)]
-pub struct Overheard<'a> {
+pub(crate) struct Overheard<'a> {
     workload: &'a Workload,
     effort: Effort,
     rooms: Rooms,
@@ -22,7 +22,7 @@ pub struct Overheard<'a> {
 }
 
 impl<'a> Overheard<'a> {
-    pub fn new(workload: &'a Workload, effort: Effort) -> Self {
+    pub(crate) fn new(workload: &'a Workload, effort: Effort) -> Self {
         let kept = Kept::start();
         let rooms = workload.build();
         let bytes_per_membership = kept.bytes() / workload.memberships() as f64;

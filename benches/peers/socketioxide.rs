@@ -140,7 +140,7 @@ struct Payload {
 }
 
 /// The adapter and its sockets.
-pub struct Socketioxide<'a> {
+pub(crate) struct Socketioxide<'a> {
     workload: &'a Workload,
     effort: Effort,
     adapter: CoreLocalAdapter<Emitter>,
@@ -151,7 +151,7 @@ pub struct Socketioxide<'a> {
 }
 
 impl<'a> Socketioxide<'a> {
-    pub fn new(workload: &'a Workload, effort: Effort) -> Self {
+    pub(crate) fn new(workload: &'a Workload, effort: Effort) -> Self {
         let sids: Vec<Sid> = workload.sids.iter().map(|_| Sid::new()).collect();
         let stubs = sids.iter().zip(0..).map(|(&sid, socket)| (sid, Arc::new(Stub { socket })));
         let sockets: Sockets = Arc::new(RwLock::new(stubs.collect()));

@@ -1,4 +1,5 @@
 //! The rules of Engine.IO sessions: packets, WebSocket frames, the ways to close, and bounds.
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/rig.rs"]
 mod rig;
@@ -195,10 +196,13 @@ fn the_end_of_a_websocket_names_its_cause() {
     }
 }
 
+/// What makes a server close, and the reason it tells.
+type Cause = (&'static str, fn(&mut Rig, WsId, &Peer));
+
 /// EIO-WS-04: a close frame without status, whatever makes the server close.
 #[test]
 fn the_server_closes_websockets_without_a_status() {
-    let causes: [(&str, fn(&mut Rig, WsId, &Peer)); 5] = [
+    let causes: [Cause; 5] = [
         ("forced close", |rig, _, peer| rig.close(peer.conn)),
         ("forced close", |rig, _, _| rig.close_all()),
         ("parse error", |rig, ws, _| rig.tx(ws, ["x"])),

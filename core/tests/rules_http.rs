@@ -364,10 +364,13 @@ fn invalid_utf_8_is_replaced() {
     assert_eq!(rig.log(), ["msg:a\u{fffd}\u{fffd}b", "msg"]);
 }
 
+/// A way for a session to end, and the reason that is told.
+type End = (&'static str, fn(&mut Rig, &rig::Peer));
+
 /// EIO-POLL-02, EIO-CLOSE-05: however a session ends, the POST under way is cut at once.
 #[test]
 fn a_post_under_way_is_cut_when_its_session_ends() {
-    let ends: [(&str, fn(&mut Rig, &rig::Peer)); 4] = [
+    let ends: [End; 4] = [
         ("ping timeout", |rig, _| rig.advance(45_000)),
         ("forced close", |rig, _| rig.close_all()),
         ("forced close", |rig, peer| {

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::unnecessary_wraps,
+    clippy::wildcard_enum_match_arm,
     reason = "each test binary uses a part of it, and fails by panicking"
 )]
 

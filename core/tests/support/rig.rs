@@ -1,5 +1,10 @@
 //! The Engine.IO machine and raw clients in virtual time, for tests that speak below Socket.IO.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test binary uses a part of it, and fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 

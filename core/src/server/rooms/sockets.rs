@@ -419,14 +419,14 @@ mod tests {
         /// ROOM-08: whatever the list's form, the rooms stay in join order.
         #[test]
         fn rooms_stay_in_join_order(
-            steps in proptest::collection::vec((0_u8..8, 0_u32..300, 1_usize..120), 1..40),
+            steps in proptest::collection::vec((0_u8..8, 0_u32..300, 1_u32..120), 1..40),
         ) {
             let mut sockets = Sockets::new();
             let slot = sockets.insert(SmolStr::new("s")).unwrap();
             let mut twin: Vec<u32> = Vec::new();
             let mut marks = 0;
             for (step, start, count) in steps {
-                for room in start..start + count as u32 {
+                for room in start..start + count {
                     let has = twin.contains(&room);
                     prop_assert_eq!(sockets.contains(slot, room), has);
                     match step {
