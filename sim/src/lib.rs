@@ -1,1 +1,11 @@
 //! Overheard: deterministic simulation and testing of chat semantics.
+//!
+//! A scenario file says who connects, what happens, what breaks, and who must or must never hear
+//! what. It becomes a [`plan`], a run turns the plan into a [`history`], and the oracle and the
+//! checkers turn both into a [`verdict`].
+#![forbid(unsafe_code)]
+
+pub mod history;
+pub mod plan;
+pub mod span;
+pub mod verdict;

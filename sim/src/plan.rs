@@ -1,0 +1,765 @@
+//! A plan: a scenario file with every random choice made. A run is a function of its plan.
+//!
+//! Everything that a file may leave open (which rack a client sits on, how long a link takes) is
+//! fixed here, from streams of their own, so that removing one step does not reshuffle the others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use overheard_core::value::{Object, Value};
+
+use crate::span::Span;
+
+/// A client of a plan, by its place in [`Plan::clients`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u32);
+
+/// A step of a plan, by the order in which steps stand in the file, nested ones included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub u32);
+
+/// Everything that a run and its judgement need.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// Its file, as the user named it.
+    pub file: String,
+    /// The seed that all choices came from.
+    pub seed: u64,
+    /// Rules that the scenario says it exercises.
+    pub rules: Vec<String>,
+    /// The network between racks and server.
+    pub network: NetworkPlan,
+    /// Options of the server.
+    pub server: ServerPlan,
+    /// The clients, in the order of the file.
+    pub clients: Vec<ClientPlan>,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// What a delivery that no step asked for means.
+    pub unclaimed: Unclaimed,
+    /// Situations that must have occurred, or the verdict is unknown.
+    pub must_reach: Vec<(Mark, Span)>,
+    /// When a run is given up.
+    pub bounds: Bounds,
+    /// A bug that is planted on purpose.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// What to do about deliveries that no `expect` claimed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// They fail the run.
+    #[default]
+    Error,
+    /// The rules alone judge them.
+    Allow,
+}
+
+/// When a run is given up as unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Of virtual time.
+    pub max_virtual: Duration,
+    /// Events of the history.
+    pub max_events: usize,
+    /// Virtual time without any event after which a run is quiet.
+    pub quiet: Duration,
+    /// Virtual time after the last fault within which everything owed must arrive.
+    pub settle: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            max_virtual: Duration::from_secs(3600),
+            max_events: 20_000_000,
+            quiet: Duration::from_secs(1),
+            settle: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Delays of all links; each connection draws its own from the range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkPlan {
+    /// The preset's name, or `custom`.
+    pub name: String,
+    /// The least one-way delay of a link.
+    pub latency_min: Duration,
+    /// The greatest one-way delay of a link.
+    pub latency_max: Duration,
+    /// Most bytes that one read returns, if limited: slices every stream.
+    pub chop: Option<u32>,
+    /// Hosts that clients are spread over, 1 to 8.
+    pub racks: u8,
+    /// The seed of the network's own stream.
+    pub seed: u64,
+}
+
+/// Options of the simulated server under their reference names.
+#[derive(Clone, Debug, Default)]
+pub struct ServerPlan {
+    /// `pingInterval`.
+    pub ping_interval: Option<Duration>,
+    /// `pingTimeout`.
+    pub ping_timeout: Option<Duration>,
+    /// `connectTimeout`.
+    pub connect_timeout: Option<Duration>,
+    /// `upgradeTimeout`.
+    pub upgrade_timeout: Option<Duration>,
+    /// `maxHttpBufferSize`, in bytes.
+    pub max_http_buffer_size: Option<usize>,
+    /// `transports`.
+    pub transports: Option<Vec<TransportName>>,
+    /// `allowUpgrades`.
+    pub allow_upgrades: Option<bool>,
+    /// `connectionStateRecovery.maxDisconnectionDuration`; recovery is off without it.
+    pub recovery: Option<Duration>,
+    /// `cleanupEmptyChildNamespaces`.
+    pub cleanup_empty_child_namespaces: Option<bool>,
+    /// Connections at a time.
+    pub max_connections: Option<usize>,
+    /// The artefacts of the reference instead of their mended forms.
+    pub reference_quirks: bool,
+    /// Namespaces behind a gate, besides `/`.
+    pub namespaces: Vec<NamespacePlan>,
+    /// Patterns of namespaces made on demand (regular expressions).
+    pub dynamic: Vec<String>,
+    /// The seed of ids.
+    pub id_seed: u64,
+}
+
+/// A namespace and who may enter it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamespacePlan {
+    /// Its name, with the leading slash.
+    pub name: String,
+    /// The token that CONNECT must carry as `{"token": …}`; anybody may enter without one.
+    pub token: Option<String>,
+    /// Most sockets at a time.
+    pub seats: Option<usize>,
+    /// How long the check of the token takes.
+    pub auth_delay: Duration,
+}
+
+/// A transport of Engine.IO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TransportName {
+    /// HTTP long-polling.
+    Polling,
+    /// WebSocket.
+    WebSocket,
+}
+
+/// A client.
+#[derive(Clone, Debug)]
+pub struct ClientPlan {
+    /// Its name in the file.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Span,
+    /// Its rack, from 0.
+    pub rack: u8,
+    /// The one-way delay of its connections.
+    pub latency: Duration,
+    /// Transports in order.
+    pub transports: Vec<TransportName>,
+    /// Whether it upgrades when it may.
+    pub upgrade: bool,
+    /// The namespaces that it enters, in order.
+    pub namespaces: Vec<ClientNamespace>,
+    /// Whether it connects before the first step.
+    pub connect: bool,
+    /// Whether it connects again by itself.
+    pub reconnection: bool,
+    /// Delays of reconnection.
+    pub reconnection_delay: Duration,
+    /// The greatest of them.
+    pub reconnection_delay_max: Duration,
+    /// Resends of an event that is not acked.
+    pub retries: u32,
+    /// How long it waits for an ack by default.
+    pub ack_timeout: Option<Duration>,
+    /// What it answers to an event that wants an ack: by default its arguments, `None` never.
+    pub answer: Answer,
+    /// The seed of its own chance (backoff).
+    pub seed: u64,
+}
+
+/// A namespace that a client enters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientNamespace {
+    /// Its name.
+    pub name: String,
+    /// The auth payload.
+    pub auth: Option<Object>,
+    /// The refusal that is expected instead of being let in.
+    pub refused: Option<(String, Span)>,
+}
+
+/// What a client answers to an event that wants an ack.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Answer {
+    /// The event's own arguments, at once.
+    #[default]
+    Echo,
+    /// These values, at once.
+    With(Vec<Value>),
+    /// Nothing, ever.
+    Never,
+    /// The event's own arguments, after a while.
+    Late(Duration),
+}
+
+/// A step and where it stands.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// Where it stands: of a verb's step, the place of the call.
+    pub span: Span,
+    /// The user's name for it, for `since`, `until`, `what` and `all-of`.
+    pub label: Option<String>,
+    /// What happens.
+    pub action: Action,
+}
+
+/// What happens in a step.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Clients connect, and are let in or refused before the next step.
+    Connect {
+        /// Who.
+        who: Vec<ClientId>,
+        /// Another auth payload than before.
+        auth: Option<Object>,
+    },
+    /// Clients leave a namespace, or all, as `socket.disconnect()` does.
+    Disconnect {
+        /// Who.
+        who: Vec<ClientId>,
+        /// Only this namespace.
+        namespace: Option<String>,
+    },
+    /// Clients emit an event.
+    Emit(Emit),
+    /// The server's application acts on its own account.
+    Server(ServerAction),
+    /// Raw bytes of a hostile peer.
+    Raw(Raw),
+    /// Virtual time passes.
+    Advance(Duration),
+    /// Something breaks, until it heals.
+    Fault(Fault),
+    /// Mends a fault by its label, or all of them.
+    Heal(Option<String>),
+    /// Steps side by side.
+    Together(Vec<Step>),
+    /// Something must have been received.
+    Expect(Expect),
+    /// Something must never be received.
+    Never(Never),
+    /// Something must have become of a client's connection.
+    ExpectConnection(ExpectConnection),
+    /// The table of rooms must be this.
+    ExpectRooms {
+        /// Whose rooms.
+        at: Vec<ClientId>,
+        /// In which namespace.
+        namespace: String,
+        /// The rooms, without the own-id room, in any order.
+        rooms: Vec<String>,
+    },
+}
+
+/// An event from clients.
+#[derive(Clone, Debug)]
+pub struct Emit {
+    /// Who emits, each the same.
+    pub from: Vec<ClientId>,
+    /// In which namespace.
+    pub namespace: String,
+    /// The event.
+    pub event: String,
+    /// Its arguments; templates are filled in when it is sent.
+    pub args: Vec<Template>,
+    /// What the answer must match, if an answer is wanted; the step waits for it.
+    pub ack: Option<Vec<Pattern>>,
+    /// How long to wait for the answer.
+    pub timeout: Option<Duration>,
+    /// The ack must fail instead.
+    pub ack_fails: bool,
+    /// Lost unless it can be written at once.
+    pub volatile: bool,
+    /// How often.
+    pub times: u32,
+    /// The pause between two of them.
+    pub every: Duration,
+    /// Whether the step is over before the answer is there.
+    pub no_wait: bool,
+}
+
+/// A value with holes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Template {
+    /// As it is.
+    Value(Value),
+    /// `$i`: the number of the repetition, from 0.
+    Index,
+    /// `$sid(client)`: the id of a client's socket in the step's namespace.
+    Sid(ClientId),
+    /// `$name`: what an earlier `expect` captured.
+    Capture(String),
+    /// An array with holes.
+    Array(Vec<Self>),
+    /// An object with holes.
+    Object(Vec<(String, Self)>),
+}
+
+/// What the server's application does on its own account.
+#[derive(Clone, Debug)]
+pub enum ServerAction {
+    /// `io.of(namespace).to(…).except(…).emit(…)`.
+    Broadcast {
+        /// To whom.
+        target: Target,
+        /// The event.
+        event: String,
+        /// Its arguments.
+        args: Vec<Template>,
+        /// `volatile`.
+        volatile: bool,
+        /// Ask for acks, and wait this long.
+        ack: Option<(Duration, Vec<Pattern>)>,
+        /// How often.
+        times: u32,
+        /// The pause between two of them.
+        every: Duration,
+    },
+    /// `socketsJoin` and `socketsLeave`.
+    Move {
+        /// Who.
+        target: Target,
+        /// Rooms to join.
+        join: Vec<String>,
+        /// Rooms to leave, first.
+        leave: Vec<String>,
+    },
+    /// `disconnectSockets`.
+    Kick {
+        /// Who.
+        target: Target,
+        /// Whether the connections go too.
+        close: bool,
+    },
+    /// `io.close()`.
+    Close,
+}
+
+/// A selection of sockets, in words of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Target {
+    /// In which namespace.
+    pub namespace: String,
+    /// `to`: rooms, or clients by the room of their id; everybody if empty.
+    pub to: Vec<RoomName>,
+    /// `except`.
+    pub except: Vec<RoomName>,
+}
+
+/// A room of a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoomName {
+    /// By name.
+    Named(String),
+    /// The room of a client's own id.
+    Own(ClientId),
+}
+
+/// A hostile or hand-operated peer: writes bytes, and reads until the server closes.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The transport under attack.
+    pub transport: TransportName,
+    /// Enter these namespaces properly before.
+    pub enter: Vec<String>,
+    /// Messages (WebSocket) or bodies (polling), one after the other; text or bytes.
+    pub send: Vec<Value>,
+    /// Bytes written to a fresh TCP connection instead.
+    pub bytes: Option<Vec<u8>>,
+    /// How the connection must end, if it must.
+    pub closes: Option<bool>,
+    /// The peer leaves its connection open and says nothing more for this long.
+    pub linger: Duration,
+}
+
+/// Something that breaks.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Resets the connections of these clients, once.
+    Cut {
+        /// Whose.
+        who: Vec<ClientId>,
+    },
+    /// Ends the sending half of these connections, as a client that shuts down does.
+    HalfClose {
+        /// Whose.
+        who: Vec<ClientId>,
+    },
+    /// Bytes of these connections wait until the fault heals.
+    Stall {
+        /// Whose.
+        who: Vec<ClientId>,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Bytes of these connections are lost for ever, silently.
+    BlackHole {
+        /// Whose.
+        who: Vec<ClientId>,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Bytes of these connections take longer.
+    Delay {
+        /// Whose.
+        who: Vec<ClientId>,
+        /// By how much.
+        by: Duration,
+    },
+    /// Reads of these connections return few bytes at a time.
+    Chop {
+        /// Whose.
+        who: Vec<ClientId>,
+        /// At most this many.
+        bytes: u32,
+    },
+    /// New connections of these clients are refused.
+    Refuse {
+        /// Whose.
+        who: Vec<ClientId>,
+    },
+    /// A rack and the server hear nothing of each other.
+    Partition {
+        /// Which rack.
+        rack: u8,
+    },
+    /// What a rack and the server say to each other waits until the fault heals.
+    Hold {
+        /// Which rack.
+        rack: u8,
+    },
+    /// The server process dies, and comes up again after a while, empty.
+    Crash {
+        /// After which time; healing brings it back too.
+        restart: Option<Duration>,
+    },
+}
+
+/// Which way bytes flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// From the server to the client.
+    Down,
+    /// From the client to the server.
+    Up,
+    /// Both.
+    #[default]
+    Both,
+}
+
+/// What must be received.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Where: at each of them.
+    pub at: Vec<ClientId>,
+    /// In which namespace.
+    pub namespace: String,
+    /// What.
+    pub what: Wanted,
+    /// How often.
+    pub count: Count,
+    /// Until when.
+    pub within: Within,
+    /// Stores arguments under these names.
+    pub capture: BTreeMap<String, usize>,
+}
+
+/// What an `expect` waits for.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// An event that matches.
+    One(EventPattern),
+    /// These, in this order, others between them allowed.
+    Order(Vec<EventPattern>),
+    /// These, in any order.
+    AnyOrder(Vec<EventPattern>),
+    /// Everything that the step with this label sent, perhaps in the order in which it was sent.
+    AllOf {
+        /// The step.
+        label: String,
+        /// Whether the order counts.
+        as_sent: bool,
+    },
+}
+
+/// An event by name and arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventPattern {
+    /// Its name.
+    pub event: String,
+    /// Its first arguments; any if absent. The recovery offset is never among them.
+    pub args: Option<Vec<Pattern>>,
+}
+
+/// What a value must be.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// `_`: anything.
+    Any,
+    /// Exactly this.
+    Value(Template),
+    /// `{contains: text}`.
+    Contains(String),
+    /// `{matches: /re/}`.
+    Matches(regex::Regex),
+    /// `{type: string}`.
+    Type(ValueType),
+    /// An array, element by element.
+    Array(Vec<Self>),
+    /// An object: these members, and no others unless `partial`.
+    Object(Vec<(String, Self)>),
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+/// A type of JSON, or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ValueType {
+    Null,
+    Bool,
+    Number,
+    String,
+    Array,
+    Object,
+    Binary,
+}
+
+/// How often something must be received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So often, and not once more before the window ends.
+    Exactly(u32),
+    /// So often, or more.
+    AtLeast(u32),
+    /// So often, or less.
+    AtMost(u32),
+}
+
+/// Until when something must have been received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// This long after the end of the previous acting step.
+    Time(Duration),
+    /// Before the run is quiet.
+    Eventually,
+}
+
+/// What must never be received.
+#[derive(Clone, Debug)]
+pub struct Never {
+    /// Where: at none of them.
+    pub at: Vec<ClientId>,
+    /// In which namespace; in any if absent.
+    pub namespace: Option<String>,
+    /// What; anything if absent.
+    pub what: Option<EventPattern>,
+    /// Since when.
+    pub since: Since,
+    /// Until when.
+    pub until: Until,
+}
+
+/// Where a `never` begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// At the beginning of the previous acting step.
+    PreviousAct,
+    /// At the beginning of the step with this label.
+    Label(String),
+}
+
+/// Where a `never` ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When the run is quiet.
+    Quiet,
+    /// After this time.
+    Time(Duration),
+    /// At the beginning of the step with this label, which stands further down.
+    Label(String),
+}
+
+/// What must become of connections.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectConnection {
+    /// Whose.
+    pub at: Vec<ClientId>,
+    /// In which namespace.
+    pub namespace: String,
+    /// What.
+    pub state: ConnectionState,
+    /// Until when.
+    pub within: Within,
+}
+
+/// A state of a client's socket, or how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConnectionState {
+    /// It is connected.
+    Connected,
+    /// It is connected, and its session was recovered.
+    Recovered,
+    /// It is disconnected, perhaps for this reason as the client sees it.
+    Disconnected(Option<String>),
+    /// It was refused, perhaps with this message.
+    Refused(Option<String>),
+    /// Its connection uses this transport.
+    Transport(TransportName),
+}
+
+/// A situation that a scenario exists for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// A fault touched a message.
+    FaultTouched,
+    /// A client connected again by itself.
+    Reconnected,
+    /// A session was recovered.
+    Recovered,
+    /// A connection was upgraded.
+    Upgraded,
+    /// A connection was refused.
+    Refused,
+    /// A volatile event was dropped.
+    VolatileDropped,
+    /// An ack ran into its timeout.
+    AckTimedOut,
+    /// A join or leave was under way while a broadcast took effect.
+    JoinRacedBroadcast,
+    /// A client was disconnected while something was on its way to it.
+    DisconnectRacedDelivery,
+    /// A broadcast reached nobody.
+    EmptyAudience,
+}
+
+impl Mark {
+    /// Each mark with its name in files.
+    pub const ALL: [(Self, &'static str); 10] = [
+        (Self::FaultTouched, "fault-touched"),
+        (Self::Reconnected, "reconnected"),
+        (Self::Recovered, "recovered"),
+        (Self::Upgraded, "upgraded"),
+        (Self::Refused, "refused"),
+        (Self::VolatileDropped, "volatile-dropped"),
+        (Self::AckTimedOut, "ack-timed-out"),
+        (Self::JoinRacedBroadcast, "join-raced-broadcast"),
+        (Self::DisconnectRacedDelivery, "disconnect-raced-delivery"),
+        (Self::EmptyAudience, "empty-audience"),
+    ];
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(mark, _)| mark == self).map_or("", |(_, name)| name);
+        f.write_str(name)
+    }
+}
+
+/// A bug planted on purpose, each the shape of one that shipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sabotage {
+    /// `except` excepts nobody.
+    ExceptIgnored,
+    /// A socket hears its own broadcast.
+    SenderIncluded,
+    /// A socket in two of the rooms hears twice.
+    UnionHeardTwice,
+    /// A broadcast to a room goes to everybody.
+    RoomIgnored,
+    /// `leave` leaves nothing.
+    LeaveIgnored,
+    /// `leave` leaves every room.
+    LeaveAll,
+    /// `join` joins nothing.
+    JoinIgnored,
+    /// A lost socket's rooms go to the next socket.
+    MembershipKept,
+    /// A broadcast of one namespace is heard in another.
+    NamespaceLeak,
+    /// Any token opens any namespace.
+    GateOpen,
+    /// A refused client is let in after having been told of its refusal.
+    RefusedStillHears,
+    /// One seat more than there are.
+    OneSeatMore,
+    /// An answer is given twice.
+    AckTwice,
+    /// An answer is never given.
+    AckLost,
+    /// Two broadcasts to one receiver change places.
+    Reordered,
+    /// Every tenth delivery is lost.
+    DeliveryLost,
+    /// A delivery comes twice.
+    DeliveryTwice,
+    /// Events are delivered to sockets that were disconnected by the server.
+    HeardAfterKick,
+    /// A recovered session misses its first packet.
+    RecoveryGap,
+    /// The server pings nobody, and drops nobody.
+    HeartbeatDead,
+    /// Bytes of an attachment are changed.
+    BinaryMangled,
+}
+
+impl Sabotage {
+    /// Each sabotage with its name on the command line.
+    pub const ALL: [(Self, &'static str); 21] = [
+        (Self::ExceptIgnored, "except-ignored"),
+        (Self::SenderIncluded, "sender-included"),
+        (Self::UnionHeardTwice, "union-heard-twice"),
+        (Self::RoomIgnored, "room-ignored"),
+        (Self::LeaveIgnored, "leave-ignored"),
+        (Self::LeaveAll, "leave-all"),
+        (Self::JoinIgnored, "join-ignored"),
+        (Self::MembershipKept, "membership-kept"),
+        (Self::NamespaceLeak, "namespace-leak"),
+        (Self::GateOpen, "gate-open"),
+        (Self::RefusedStillHears, "refused-still-hears"),
+        (Self::OneSeatMore, "one-seat-more"),
+        (Self::AckTwice, "ack-twice"),
+        (Self::AckLost, "ack-lost"),
+        (Self::Reordered, "reordered"),
+        (Self::DeliveryLost, "delivery-lost"),
+        (Self::DeliveryTwice, "delivery-twice"),
+        (Self::HeardAfterKick, "heard-after-kick"),
+        (Self::RecoveryGap, "recovery-gap"),
+        (Self::HeartbeatDead, "heartbeat-dead"),
+        (Self::BinaryMangled, "binary-mangled"),
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+    }
+}
