@@ -252,8 +252,13 @@ pub enum Action {
     Raw(Raw),
     /// Virtual time passes.
     Advance(Duration),
-    /// Something breaks, until it heals.
-    Fault(Fault),
+    /// Something breaks, for a while or until it heals.
+    Fault {
+        /// What.
+        fault: Fault,
+        /// How long, if it mends itself.
+        lasts: Option<Duration>,
+    },
     /// Mends a fault by its label, or all of them.
     Heal(Option<String>),
     /// Steps side by side.
@@ -452,11 +457,8 @@ pub enum Fault {
         /// Which rack.
         rack: u8,
     },
-    /// The server process dies, and comes up again after a while, empty.
-    Crash {
-        /// After which time; healing brings it back too.
-        restart: Option<Duration>,
-    },
+    /// The server process dies, and comes up again, empty, when this heals.
+    Crash,
 }
 
 /// Which way bytes flow.
