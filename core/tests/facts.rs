@@ -2,7 +2,12 @@
 //!
 //! Those of the client, of the filter of recovery and of its offsets are checked beside their
 //! code and in `client`; [`ELSEWHERE`] says where. A section that nobody knows fails.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::unwrap_in_result,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at few of many kinds")]
 
 mod support;
