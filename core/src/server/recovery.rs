@@ -203,11 +203,11 @@ impl Recovery {
     }
 
     /// What a session has missed, in order (`CSR-08`).
-    fn missed(&self, restored: &Restored) -> Vec<Encoded> {
+    fn missed(&self, restored: &Restored) -> Vec<(Position, Encoded)> {
         let from = self.log.partition_point(|stored| stored.position <= restored.after);
         let missed = self.log.iter().skip(from);
         let for_it = missed.filter(|stored| hears(&restored.rooms, &stored.rooms, &stored.except));
-        for_it.map(|stored| stored.encoded.clone()).collect()
+        for_it.map(|stored| (stored.position, stored.encoded.clone())).collect()
     }
 
     /// Keeps a packet (`CSR-04`).
@@ -285,7 +285,12 @@ impl Server {
     pub(super) fn replay(&mut self, socket: SocketRef, restored: &Restored) {
         let recovery = self.namespaces.get(socket.nsp.0).and_then(|nsp| nsp.recovery.as_ref());
         let missed = recovery.map(|recovery| recovery.missed(restored)).unwrap_or_default();
-        for encoded in missed {
+        if let Some((position, _)) = missed.last()
+            && let Some(state) = self.socket_mut(socket)
+        {
+            state.last_offset = Some(format_offset(*position));
+        }
+        for (_, encoded) in missed {
             self.write_encoded(socket.conn, &encoded);
         }
     }
