@@ -293,6 +293,7 @@ impl Server {
         if let Some(client) = self.clients.get_mut(socket.conn.0) {
             client.waiting.retain(|waiting| *waiting != socket);
         }
+        let now = self.now;
         let Some(nsp) = self.namespaces.get_mut(socket.nsp.0) else { return };
         let room_events = nsp.config.room_events;
         let Some(state) = nsp.socket_mut(socket) else { return };
@@ -300,7 +301,7 @@ impl Server {
         if let Stage::Waiting { restore: Some(restored), .. } = stage
             && let Some(recovery) = &mut nsp.recovery
         {
-            recovery.give_back(*restored); // refused or interrupted: it may be recovered yet
+            recovery.give_back(*restored, now); // refused or interrupted: it may be recovered yet
         }
         nsp.waiting -= 1;
         if room_events {

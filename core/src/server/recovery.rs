@@ -178,8 +178,12 @@ impl Recovery {
         })
     }
 
-    /// A claimed session was not let in after all.
-    pub(super) fn give_back(&mut self, restored: Restored) {
+    /// A claimed session was not let in after all. If it has expired meanwhile, so has its place in
+    /// the order, and nothing would purge it.
+    pub(super) fn give_back(&mut self, restored: Restored, now: Instant) {
+        if restored.disconnected_at + self.max_age < now {
+            return;
+        }
         let session = Session {
             socket: restored.socket,
             sid: restored.sid,
