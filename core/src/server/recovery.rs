@@ -82,6 +82,8 @@ pub(super) struct Recovery {
     max_age: Duration,
     /// In the order in which they were sent.
     log: VecDeque<Stored>,
+    /// The newest packet that was dropped from the log.
+    dropped: Option<Position>,
     sessions: BTreeMap<SmolStr, Session>,
     /// Recovery ids by the sockets that were lost: what is emitted on such a socket is kept for
     /// its session (`EDGE-07`).
@@ -108,6 +110,8 @@ struct Session {
     rooms: Vec<SmolStr>,
     data: Object,
     last_offset: Option<SmolStr>,
+    /// The newest packet of the namespace when the socket was lost: it missed none before.
+    newest: Option<Position>,
     disconnected_at: Instant,
 }
 
@@ -122,6 +126,7 @@ pub(super) struct Restored {
     /// The last offset that the client has.
     pub(super) offset: Option<SmolStr>,
     last_offset: Option<SmolStr>,
+    newest: Option<Position>,
     /// Everything after this is missed.
     after: Position,
     disconnected_at: Instant,
@@ -132,6 +137,7 @@ impl Recovery {
         Self {
             max_age: config.max_disconnection_duration,
             log: VecDeque::new(),
+            dropped: None,
             sessions: BTreeMap::new(),
             by_socket: BTreeMap::new(),
             order: VecDeque::new(),
@@ -149,8 +155,8 @@ impl Recovery {
     /// have it (`CSR-11`, mended).
     ///
     /// The reference wants the client's offset to be in its log. A client that has everything it
-    /// was sent misses nothing of what was dropped from the log before, so that offset is good
-    /// as well (`CSR-09`, mended).
+    /// was sent misses nothing of what was dropped from the log before it was lost, so that offset
+    /// is good as well (`CSR-09`, mended), unless more was dropped since.
     pub(super) fn claim(&mut self, auth: &Object, now: Instant) -> Option<Restored> {
         let pid = auth.get("pid")?.as_str()?;
         let offset = auth.get("offset")?.as_str()?;
@@ -160,7 +166,8 @@ impl Recovery {
         }
         let position = parse_offset(offset)?;
         let found = self.log.binary_search_by_key(&position, |stored| stored.position);
-        if found.is_err() && session.last_offset.as_deref() != Some(offset) {
+        let has_all = session.last_offset.as_deref() == Some(offset);
+        if found.is_err() && (!has_all || self.dropped > session.newest) {
             return None;
         }
         let (pid, session) = self.sessions.remove_entry(pid)?;
@@ -173,6 +180,7 @@ impl Recovery {
             data: session.data,
             offset: Some(offset.into()),
             last_offset: session.last_offset,
+            newest: session.newest,
             after: position,
             disconnected_at: session.disconnected_at,
         })
@@ -190,6 +198,7 @@ impl Recovery {
             rooms: restored.rooms,
             data: restored.data,
             last_offset: restored.last_offset,
+            newest: restored.newest,
             disconnected_at: restored.disconnected_at,
         };
         self.keep(restored.pid, session);
@@ -234,7 +243,7 @@ impl Recovery {
         while self.log.len() > max_packets
             || self.log.front().is_some_and(|stored| stored.at + self.max_age < now)
         {
-            self.log.pop_front();
+            self.dropped = self.log.pop_front().map(|stored| stored.position);
         }
         while let Some((at, pid)) = self.order.front() {
             if *at + self.max_age >= now {
@@ -270,18 +279,14 @@ impl Server {
         let Some(nsp) = self.namespaces.get_mut(socket.nsp.0) else { return };
         let Some(state) = nsp.socket_mut(socket) else { return };
         let Some(pid) = state.pid.take() else { return };
-        let session = Session {
-            socket,
-            sid: state.sid.clone(),
-            rooms,
-            data: core::mem::take(&mut state.data),
-            last_offset: state.last_offset.take(),
-            disconnected_at: now,
-        };
-        if let Some(recovery) = &mut nsp.recovery {
-            recovery.order.push_back((now, pid.clone()));
-            recovery.keep(pid, session);
-        }
+        let data = core::mem::take(&mut state.data);
+        let (sid, last_offset) = (state.sid.clone(), state.last_offset.take());
+        let Some(recovery) = &mut nsp.recovery else { return };
+        let newest = recovery.log.back().map(|stored| stored.position).or(recovery.dropped);
+        let session =
+            Session { socket, sid, rooms, data, last_offset, newest, disconnected_at: now };
+        recovery.order.push_back((now, pid.clone()));
+        recovery.keep(pid, session);
         self.expire_recovery(socket.nsp);
     }
 
