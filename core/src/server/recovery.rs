@@ -85,8 +85,8 @@ pub(super) struct Recovery {
     /// The newest packet that was dropped from the log.
     dropped: Option<Position>,
     sessions: BTreeMap<SmolStr, Session>,
-    /// Recovery ids by the sockets that were lost: what is emitted on such a socket is kept for
-    /// its session (`EDGE-07`).
+    /// The ids of the sockets that were lost and may come back: what is emitted on such a socket
+    /// is kept for its session (`EDGE-07`), also while its client waits to be let in (`CSR-10`).
     by_socket: BTreeMap<SocketRef, SmolStr>,
     /// When sessions began to wait, oldest first; some may have been recovered since.
     order: VecDeque<(Instant, SmolStr)>,
@@ -171,7 +171,6 @@ impl Recovery {
             return None;
         }
         let (pid, session) = self.sessions.remove_entry(pid)?;
-        self.by_socket.remove(&session.socket);
         Some(Restored {
             socket: session.socket,
             sid: session.sid,
@@ -190,6 +189,7 @@ impl Recovery {
     /// the order, and nothing would purge it.
     pub(super) fn give_back(&mut self, restored: Restored, now: Instant) {
         if restored.disconnected_at + self.max_age < now {
+            self.by_socket.remove(&restored.socket);
             return;
         }
         let session = Session {
@@ -205,14 +205,13 @@ impl Recovery {
     }
 
     fn keep(&mut self, pid: SmolStr, session: Session) {
-        self.by_socket.insert(session.socket, pid.clone());
+        self.by_socket.insert(session.socket, session.sid.clone());
         self.sessions.insert(pid, session);
     }
 
-    /// The id of a lost socket whose session waits.
+    /// The id of a lost socket that may come back.
     pub(super) fn lost_sid(&self, socket: SocketRef) -> Option<&SmolStr> {
-        let session = self.sessions.get(self.by_socket.get(&socket)?)?;
-        Some(&session.sid)
+        self.by_socket.get(&socket)
     }
 
     /// What a session has missed, in order (`CSR-08`).
@@ -292,8 +291,10 @@ impl Server {
 
     /// Sends what was missed; the reply follows (`CSR-07`).
     pub(super) fn replay(&mut self, socket: SocketRef, restored: &Restored) {
-        let recovery = self.namespaces.get(socket.nsp.0).and_then(|nsp| nsp.recovery.as_ref());
-        let missed = recovery.map(|recovery| recovery.missed(restored)).unwrap_or_default();
+        let recovery = self.namespaces.get_mut(socket.nsp.0).and_then(|nsp| nsp.recovery.as_mut());
+        let Some(recovery) = recovery else { return };
+        recovery.by_socket.remove(&restored.socket);
+        let missed = recovery.missed(restored);
         if let Some((position, _)) = missed.last()
             && let Some(state) = self.socket_mut(socket)
         {
