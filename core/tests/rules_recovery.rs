@@ -143,6 +143,32 @@ fn a_session_that_expires_at_the_door_is_gone_when_it_is_refused() {
 }
 
 #[test]
+fn a_client_whose_packets_are_dropped_while_it_waits_at_the_door_begins_anew() {
+    // CSR-10, CSR-05
+    for (sent, wait, recovers) in [(2, 0, true), (3, 0, false), (1, 1_000, true), (1, 1_001, false)]
+    {
+        let limits = ServerLimits { recovery_packets: 2, ..ServerLimits::default() };
+        let mut world = World::new(ServerConfig { limits, ..guarded(Duration::from_secs(1)) });
+        let (mut client, _) = begin(&mut world);
+        world.cut(client.ws);
+        let socket = client.knock(&mut world);
+        let mut expected: Vec<_> = (0..sent).map(|n| n.to_string()).collect();
+        world.command(expected.iter().map(|name| broadcast(all(), name)));
+        world.advance_ms(wait);
+        world.command([Command::Next { socket, verdict: Verdict::Allow }]);
+        expected.push("CONNECT".into());
+        if !recovers {
+            assert_eq!(world.rx(client.ws), ["CLOSE:1005"], "the client connects again by itself");
+            world.cut(client.ws);
+            let socket = client.knock(&mut world);
+            world.command([Command::Next { socket, verdict: Verdict::Allow }]);
+            expected = vec!["CONNECT".into()];
+        }
+        assert_eq!(client.read(&mut world), expected, "{sent} {wait}");
+    }
+}
+
+#[test]
 fn what_is_kept_is_what_was_sent() {
     // CSR-14, mended: a packet is kept as it was encoded, whatever becomes of its arguments
     let mut world = World::new(recovering());

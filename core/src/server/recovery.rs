@@ -185,6 +185,14 @@ impl Recovery {
         })
     }
 
+    /// Whether everything that a claimed session missed is still there: some may have been dropped
+    /// while its client waited to be let in.
+    pub(super) fn is_whole(&self, restored: &Restored) -> bool {
+        let had_all = restored.offset == restored.last_offset;
+        let has = Some(restored.after).max(restored.newest.filter(|_| had_all));
+        self.dropped <= has
+    }
+
     /// A claimed session was not let in after all. If it has expired meanwhile, so has its place in
     /// the order, and nothing would purge it.
     pub(super) fn give_back(&mut self, restored: Restored, now: Instant) {
