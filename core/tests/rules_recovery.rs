@@ -6,7 +6,7 @@ mod calls;
 mod support;
 
 use bytes::Bytes;
-use calls::{all, args, asking, flagged, join, to, volatile};
+use calls::{all, args, asking, flagged, join, leave, to, volatile};
 use overheard_core::server::{
     AckTimeout, Command, Event, Flags, Matcher, NamespaceConfig, Origin, ParentConfig,
     RecoveryConfig, Selection, ServerConfig, ServerLimits, SocketRef, Token, Verdict,
@@ -56,6 +56,35 @@ fn a_session_is_recovered_any_number_of_times_and_no_packet_comes_twice() {
         world.command([broadcast(all(), "live")]);
         assert_eq!(client.read(&mut world), ["live"]);
     }
+}
+
+#[test]
+fn a_session_has_the_id_the_rooms_and_the_data_of_the_end() {
+    // CSR-03
+    let mut world = World::new(recovering());
+    let (mut client, socket) = begin(&mut world);
+    let sid = world.sid(socket);
+    let set = move |value: i64| Command::SetData { socket, key: "k".into(), value: value.into() };
+    world.command([join(socket, "a"), join(socket, "b"), set(1)]);
+    world.react(move |event, _| match event {
+        Event::Disconnecting { .. } => vec![leave(socket, "a"), join(socket, "late"), set(2)],
+        _ => Vec::new(),
+    });
+    world.cut(client.ws);
+    let again = client.reconnect(&mut world).expect("recovered");
+    assert_eq!(client.read(&mut world), ["CONNECT"]);
+    assert_eq!(world.sid(again), sid);
+    let mut rooms = world.server.rooms_of(again);
+    rooms.sort_unstable();
+    let mut expected = [sid.as_str(), "b", "late"];
+    expected.sort_unstable();
+    assert_eq!(rooms, expected, "as its last listeners left them");
+    assert_eq!(world.server.data(again).and_then(|data| data.get("k")), Some(&2.into()));
+    // An emit is one to the room of its id: kept like any other, and lost on who has left it.
+    world.command([emit(again, "1", vec![])]);
+    assert_eq!(client.read(&mut world), ["1"]);
+    world.command([leave(again, &sid), emit(again, "2", vec![]), broadcast(all(), "3")]);
+    assert_eq!(client.read(&mut world), ["3"]);
 }
 
 #[test]
