@@ -312,6 +312,7 @@ impl Server {
             recovery.give_back(*restored, now); // refused or interrupted: it may be recovered yet
         }
         nsp.waiting -= 1;
+        nsp.leaving += 1;
         if room_events {
             nsp.rooms.start_departure(socket.slot);
             self.stack.push(Work::Forget(socket));
@@ -334,6 +335,7 @@ impl Server {
         let nsp = self.namespaces.get_mut(socket.nsp.0)?;
         nsp.socket(socket)?;
         let state = nsp.sockets[socket.slot.index()].socket.take()?;
+        nsp.leaving -= 1;
         nsp.rooms.remove(socket.slot);
         if state.wants_outgoing {
             nsp.outgoing_listeners -= 1;

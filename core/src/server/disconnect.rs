@@ -93,6 +93,7 @@ impl Server {
             let Some(state) = nsp.socket_mut(socket) else { return };
             state.stage = Stage::Leaving;
             nsp.connected -= 1;
+            nsp.leaving += 1;
             if room_events {
                 nsp.rooms.start_departure(socket.slot);
                 self.stack.push(Work::Leave { socket, reason, begun: true });
