@@ -17,8 +17,6 @@ const NOT_SHOWN: &[(&str, &str)] = &[
     ("BC-ORD-03", "the order between nodes: core is one"),
     ("CSR-16", "recovery on another node: core is one"),
     ("EIO-PKT-09", "WebTransport sessions: core has its framing only"),
-    ("EDGE-10", "the difference between adapters: core has the in-memory one"),
-    ("EDGE-11", "the difference between adapters: core has the in-memory one"),
     ("VER-", "a list of what changed between versions of the reference; its rules are cited"),
 ];
 

@@ -1,4 +1,5 @@
 //! The rules of namespaces: their names, those made on demand, and how they and their sockets go.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at few of many kinds")]
 
 mod support;
 #[path = "support/told.rs"]
@@ -373,6 +374,28 @@ fn a_name_made_by_hand_belongs_to_the_pattern_that_it_matches() {
         world.command([broadcast(from_parent, "m")]);
         assert_eq!(world.rx(ws).len(), usize::from(belongs));
     }
+}
+
+#[test]
+fn a_name_made_by_hand_passes_the_middlewares_of_its_pattern_first() {
+    // NSP-15, NSP-19
+    let parents = vec![parent(pattern("^/x"), 1)];
+    let mut world = World::new(ServerConfig { parents, ..config(0) });
+    let own = NamespaceConfig { middlewares: 1, ..NamespaceConfig::default() };
+    world.command([Command::CreateNamespace { name: "/x".into(), config: own }]);
+    world.react(|event, _| match event {
+        Event::Middleware { socket, .. } => {
+            vec![Command::Next { socket: *socket, verdict: Verdict::Allow }]
+        }
+        _ => Vec::new(),
+    });
+    let ws = world.open();
+    world.enter(ws, "/x");
+    let asked = world.take_events().into_iter().filter_map(|event| match event {
+        Event::Middleware { index, .. } => Some(index),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), [0, 1]);
 }
 
 #[test]

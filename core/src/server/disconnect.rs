@@ -121,10 +121,6 @@ impl Server {
     /// `io.close()`: namespace by namespace, socket by socket, without a DISCONNECT packet; then
     /// the connections (`NSP-13`).
     pub(super) fn close_server(&mut self) {
-        if self.closed {
-            return;
-        }
-        self.closed = true;
         let namespaces: VecDeque<NspId> = self.namespaces.keys().map(NspId).collect();
         self.stack.push(Work::CloseServer { namespaces, sockets: VecDeque::new() });
     }

@@ -157,11 +157,16 @@ impl Server {
         match self.by_name.get(&name) {
             Some(id) => *id,
             None => {
-                // A name made by hand belongs to the pattern that it matches (NSP-19).
+                // A name made by hand belongs to the pattern that it matches, and its sockets pass
+                // the pattern's middlewares first: nobody gets around them (NSP-15, NSP-19).
                 let parent = self.config.parents.iter().position(|parent| match &parent.matcher {
                     Matcher::Pattern(pattern) => pattern.is_match(&name),
                     Matcher::Ask => false,
                 });
+                let config = match parent.and_then(|at| self.config.parents.get(at)) {
+                    Some(parent) => config.below(&parent.namespace),
+                    None => config,
+                };
                 self.add_namespace(name, config, parent)
             }
         }
