@@ -5,6 +5,7 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
+pub mod generate;
 pub mod history;
 pub mod plan;
 pub mod span;
