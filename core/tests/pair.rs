@@ -123,6 +123,28 @@ fn an_upgrade_loses_nothing_at_any_latency() {
     }
 }
 
+/// EIO-UP-03: what is sent at any moment of an upgrade arrives, also when nothing follows it.
+#[test]
+fn a_packet_sent_at_any_moment_of_an_upgrade_arrives() {
+    for latency in [0, 20, 70] {
+        for moment in (0..500).step_by(10) {
+            let mut pair = Pair::chat(ChatConfig::default(), ServerConfig::default());
+            let (alice, a) = pair.person(upgrading());
+            pair.settle();
+            let bob = pair.client(upgrading());
+            pair.peers[bob].link.up = ms(latency);
+            pair.peers[bob].link.down = ms(latency);
+            let b = pair.connect(bob, "/", None);
+            pair.run_until("bob is there", |pair| pair.sid(bob, b).is_some());
+            pair.run_for(ms(moment));
+            pair.heard(bob);
+            pair.emit(alice, a, "chat", "[1]");
+            pair.settle();
+            assert_eq!(pair.heard(bob).len(), 1, "{latency} ms, {moment} ms");
+        }
+    }
+}
+
 /// BC-TGT-04, BC-TGT-06: a room hears what is said in it, but not its sender nor who is excepted.
 #[test]
 fn a_room_hears_everything_but_what_it_is_excepted_from() {
