@@ -90,6 +90,29 @@ impl Raw {
         }
     }
 
+    /// The GET that waits.
+    pub(crate) const fn waiting(&self) -> Option<RequestId> {
+        match &self.wire {
+            Wire::Polling(_, get) => *get,
+            Wire::WebSocket(_) => None,
+        }
+    }
+
+    /// The query of its requests, unless it is a WebSocket.
+    pub(crate) fn query(&self) -> Option<&str> {
+        match &self.wire {
+            Wire::Polling(query, _) => Some(query),
+            Wire::WebSocket(_) => None,
+        }
+    }
+
+    pub(crate) const fn websocket(&self) -> Option<WsId> {
+        match &self.wire {
+            Wire::Polling(..) => None,
+            Wire::WebSocket(ws) => Some(*ws),
+        }
+    }
+
     /// The network takes the session away.
     pub(crate) fn cut(&mut self, world: &mut World) {
         match &mut self.wire {
