@@ -339,12 +339,12 @@ impl Run<'_> {
             Found::Own(_) => 1,
             Found::Room(number) => self.rooms[*number as usize].members.len(),
         });
-        // Members spread evenly: a word has hardly ever twice as many as the average.
+        // Evenly spread members seldom make a word twice as full as the average, and rooms overlap.
         let members: usize = members.sum();
         let words = self.inside.blocks() * BLOCK_WORDS;
         if members <= words * 3 {
             4
-        } else if members <= words * 6 {
+        } else if members <= words * 12 {
             8
         } else {
             0
