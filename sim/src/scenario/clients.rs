@@ -83,7 +83,8 @@ impl Clients {
                 node.list().is_some_and(<[_]>::is_empty) || node.map().is_some_and(<[_]>::is_empty);
             if empty {
                 let title = "a scenario needs at least one client";
-                cx.error(codes::EMPTY, title, &node.span, "nobody is here");
+                let error = Diagnostic::error(codes::EMPTY, title, &node.span, "nobody is here");
+                cx.report(error.help("for example `clients: [alice, bob]`"));
             }
         }
         clients
@@ -115,7 +116,10 @@ impl Clients {
         options: Option<&Fields<'_>>,
         around: &Around<'_>,
     ) {
-        let Some(name) = cx.text(node, "the name of a client") else { return };
+        let Some(scalar) = node.written().filter(|_| !node.is_null()) else {
+            return cx.wrong(node, "the name of a client", "a text");
+        };
+        let name = scalar.text.as_str();
         self.named(cx, name, &node.span, options, around);
     }
 
@@ -532,9 +536,14 @@ fn membership(cx: &mut Cx, name: String, fields: &Fields<'_>) -> ClientNamespace
 pub(super) fn auth(cx: &mut Cx, node: &Node) -> Option<Object> {
     if node.map().is_none() {
         cx.wrong(node, "`auth`", "a map");
+        cx.help_last("for example `auth: { token: s3cret }`");
         return None;
     }
-    values::constant(cx, node)?.as_object().cloned()
+    let value = values::constant(cx, node)?;
+    if value.as_object().is_none() {
+        cx.error(codes::WRONG_TYPE, "`auth` must be a map", &node.span, "these are bytes");
+    }
+    value.as_object().cloned()
 }
 
 fn answer(cx: &mut Cx, node: &Node, fields: &Fields<'_>) -> Option<Answer> {

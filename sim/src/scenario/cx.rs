@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::codes;
 use super::node::{Entry, Node, Word};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::duration::{self, DurationError};
 use crate::span::Span;
 
@@ -54,6 +54,11 @@ impl Cx {
     /// How many mistakes there are; reading goes on, but some checks need a clean slate.
     pub(super) fn count(&self) -> usize {
         self.diagnostics.len()
+    }
+
+    /// Whether something is wrong already.
+    pub(super) fn failed(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     pub(super) fn enter_call(&mut self, call: &Span) {
@@ -193,7 +198,7 @@ impl Cx {
     pub(super) fn some_time(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let duration = self.duration(node, what)?;
         if duration.is_zero() {
-            let title = format!("{what} must be longer than nothing");
+            let title = format!("{what} must be longer than zero");
             self.error(codes::RANGE, title, &node.span, "no time at all");
             return None;
         }
@@ -235,14 +240,17 @@ impl Cx {
         what: &str,
         known: &[(T, &str)],
     ) -> Option<T> {
-        let text = self.text(node, what)?;
+        let text = node.text().unwrap_or_default();
         if let Some((value, _)) = known.iter().find(|(_, name)| *name == text) {
             return Some(*value);
         }
         let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
-        let title = format!("{what} cannot be `{text}`");
-        let error =
-            Diagnostic::error(codes::UNKNOWN_WORD, title, &node.span, "not a word that is known");
+        let title = match node.text() {
+            Some(text) => format!("{what} cannot be `{text}`"),
+            None => format!("{what} cannot be {node}"),
+        };
+        let label = "not a word that is known";
+        let error = Diagnostic::error(codes::UNKNOWN_WORD, title, &node.span, label);
         self.report(did_you_mean(error, text, &node.span, &names, "it is one of"));
         None
     }
@@ -347,7 +355,12 @@ impl<'n> Fields<'n> {
         let node = self.get(key);
         if node.is_none() {
             let title = format!("{} needs the key `{key}`", self.what);
-            cx.error(codes::MISSING_KEY, title, &self.at, &format!("`{key}` is missing"));
+            let label = format!("`{key}` is missing");
+            let error = Diagnostic::error(codes::MISSING_KEY, title, &self.at, label);
+            cx.report(match example(&self.what, key) {
+                Some(example) => error.help(format!("for example `{example}`")),
+                None => error,
+            });
         }
         node
     }
@@ -398,11 +411,27 @@ fn bad_duration(error: &DurationError, what: &str, span: &Span) -> Diagnostic {
                 Err(_) => diagnostic,
             }
         }
-        DurationError::UnknownUnit(_)
-        | DurationError::NoNumber(_)
-        | DurationError::TooFine(_)
-        | DurationError::TooLong(_) => diagnostic,
+        DurationError::UnknownUnit(unit) => match known_unit(unit) {
+            Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+            None => diagnostic,
+        },
+        DurationError::NoNumber(_) | DurationError::TooFine(_) | DurationError::TooLong(_) => {
+            diagnostic
+        }
     }
+}
+
+/// The unit that is meant by a longer word.
+fn known_unit(unit: &str) -> Option<&'static str> {
+    Some(match unit.to_lowercase().as_str() {
+        "nsec" | "nanos" | "nanosecond" | "nanoseconds" => "ns",
+        "usec" | "micros" | "µs" | "μs" | "microsecond" | "microseconds" => "us",
+        "msec" | "millis" | "millisecond" | "milliseconds" => "ms",
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "hr" | "hrs" | "hour" | "hours" => "h",
+        _ => return None,
+    })
 }
 
 /// Adds the known name that is nearest, or else all of them.
@@ -440,6 +469,30 @@ fn decimal(digits: &str) -> &str {
     if trimmed.is_empty() { "0" } else { trimmed }
 }
 
+/// What a key that is missing may look like.
+fn example(what: &str, key: &str) -> Option<&'static str> {
+    Some(match (what, key) {
+        (_, "version") => "version: 1",
+        ("the scenario", "name") => "name: a room message reaches the room once",
+        ("the scenario", "clients") => "clients: [alice, bob]",
+        ("the scenario", "steps") => "steps: [{ emit: { from: alice, event: chat, args: [hi] } }]",
+        ("a group of clients", "name") => "name: c$n",
+        ("a group of clients", "count") => "count: 10",
+        (_, "who") => "who: [alice, bob]",
+        (_, "from") => "from: alice",
+        (_, "at") => "at: [alice, bob]",
+        (_, "event") => "event: chat",
+        (_, "times") => "times: 10",
+        (_, "by") => "by: 1s",
+        (_, "bytes") => "bytes: 3",
+        (_, "rack") => "rack: 1",
+        (_, "what") => "what: all",
+        (_, "state") => "state: connected",
+        (_, "rooms") => "rooms: [lobby]",
+        _ => return None,
+    })
+}
+
 /// Keys that people try, and what they look for.
 fn hint(what: &str, key: &str) -> Option<&'static str> {
     Some(match (what, key) {
@@ -453,6 +506,9 @@ fn hint(what: &str, key: &str) -> Option<&'static str> {
         }
         ("`never`", "within") => "the window of a `never` is `for: 1s`, or `since` and `until`",
         ("`expect`", "for") => "an `expect` has a time limit: `within: 1s`",
+        ("`cut`" | "`half-close`", "for") => {
+            "it happens once; `refuse` keeps a client out for a while, `black-hole` loses all bytes"
+        }
         ("the scenario", "app" | "servers" | "bus") => {
             "there is one server, the built-in chat server; its options stand under `server`"
         }

@@ -284,7 +284,10 @@ fn scalar_template(cx: &mut Cx, node: &Node, holes: &mut Holes<'_>) -> Option<Te
             let error = Diagnostic::error(codes::BAD_TEMPLATE, title, span, reason);
             let help = "a text that begins with a dollar sign is written with two";
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-            cx.report(error.help(help).suggest(span, format!("\"${escaped}\"")));
+            cx.report(match text.starts_with("$sid") {
+                true => error,
+                false => error.help(help).suggest(span, format!("\"${escaped}\"")),
+            });
             None
         }
     }
@@ -320,6 +323,12 @@ pub(super) fn patterns(
     what: &str,
     holes: &mut Holes<'_>,
 ) -> Option<Vec<Pattern>> {
+    if what == "`ack`" && node.list().is_none() {
+        let title = format!("`ack` lists what the answer must be, and this is {node}");
+        let error = Diagnostic::error(codes::WRONG_TYPE, title, &node.span, "not a list");
+        cx.report(error.help("for example `ack: [ok]`; `_` stands for any value"));
+        return None;
+    }
     let items = cx.list(node, what)?;
     let patterns: Vec<_> = items.iter().map(|item| pattern(cx, item, holes)).collect();
     patterns.into_iter().collect()

@@ -226,9 +226,7 @@ impl Builder<'_> {
         if let Some(first) = first {
             let title = format!("the key `{text}` stands here twice");
             let error = Diagnostic::error(codes::DUPLICATE_KEY, title, span, "again");
-            self.diagnostics.push(
-                error.context(&first, "first here").help("keep one of them; the order is yours"),
-            );
+            self.diagnostics.push(error.context(&first, "first here").help("keep one of them"));
         } else if text == "<<" {
             let title = "merge keys are not allowed in scenario files";
             let error = Diagnostic::error(codes::NOT_ALLOWED, title, span, "here");
@@ -308,6 +306,10 @@ fn explain(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
         ErrorKind::UnexpectedEofImplicitFlowMapping,
     ]) {
         return (Some("a `{` is never closed"), Some("close it with `}`"));
+    }
+    if let ErrorKind::MismatchedFlowCollectionEnd { open, .. } = kind {
+        let help = if *open == '[' { "close it with `]`" } else { "close it with `}`" };
+        return (Some("this bracket is closed by one of the other kind"), Some(help));
     }
     if is(&[ErrorKind::MisplacedFlowCollectionEnd]) {
         return (Some("this bracket closes nothing"), Some("remove it, or open one before it"));

@@ -9,6 +9,8 @@
 mod documentation;
 mod format;
 mod invalid;
+mod mutations;
+mod plans;
 mod schema;
 mod support;
 mod valid;

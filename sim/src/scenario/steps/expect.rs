@@ -125,7 +125,7 @@ impl Steps<'_> {
 
     fn count(&mut self, fields: &Fields<'_>) -> Option<Count> {
         let keys = ["exactly", "at-least", "at-most"];
-        let help = "`exactly` is both; two bounds are two steps";
+        let help = "one step counts in one way: `exactly`, `at-least` or `at-most`";
         if fields.conflict(self.cx, &keys, help) {
             return None;
         }
