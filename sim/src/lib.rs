@@ -6,7 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod generate;
+pub mod diagnostic;
+pub mod duration;
 pub mod history;
 pub mod plan;
+pub mod rng;
+pub mod scenario;
 pub mod span;
 pub mod verdict;
