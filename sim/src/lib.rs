@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod history;
+pub mod matching;
 pub mod plan;
 pub mod span;
 pub mod verdict;
