@@ -5,8 +5,10 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod history;
 pub mod matching;
+pub mod oracle;
 pub mod plan;
 pub mod span;
 pub mod verdict;
