@@ -8,9 +8,15 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod history;
+mod host;
 pub mod matching;
+pub mod net;
+mod peer;
 pub mod plan;
+mod recorder;
 pub mod rng;
+pub mod run;
 pub mod scenario;
+mod signal;
 pub mod span;
 pub mod verdict;
