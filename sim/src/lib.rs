@@ -10,6 +10,7 @@ pub mod duration;
 pub mod history;
 pub mod matching;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod scenario;
 pub mod span;
