@@ -17,6 +17,7 @@ pub mod net;
 mod peer;
 pub mod plan;
 mod recorder;
+pub mod report;
 pub mod rng;
 pub mod run;
 pub mod scenario;
