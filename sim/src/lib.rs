@@ -5,7 +5,11 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
+pub mod diagnostic;
+pub mod duration;
 pub mod history;
 pub mod plan;
+pub mod rng;
+pub mod scenario;
 pub mod span;
 pub mod verdict;

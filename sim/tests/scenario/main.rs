@@ -1,0 +1,10 @@
+//! Scenario files, read from the outside.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+mod valid;
