@@ -7,7 +7,10 @@
 
 pub mod diagnostic;
 pub mod duration;
+pub mod check;
 pub mod history;
+pub mod matching;
+pub mod oracle;
 pub mod plan;
 pub mod rng;
 pub mod scenario;
