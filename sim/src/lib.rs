@@ -5,15 +5,15 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
-pub mod generate;
+pub mod check;
 pub mod diagnostic;
 pub mod duration;
-pub mod check;
+pub mod generate;
 pub mod history;
 mod host;
 pub mod matching;
-pub mod oracle;
 pub mod net;
+pub mod oracle;
 mod peer;
 pub mod plan;
 mod recorder;
