@@ -98,7 +98,7 @@ fn check(text: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400.max(ProptestConfig::default().cases), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn changed_files_never_panic(
@@ -116,7 +116,7 @@ proptest! {
         if let Err(rejected) = load("x.yaml", &caller, &read) {
             prop_assert!(!rejected.diagnostics.is_empty());
             for diagnostic in &rejected.diagnostics {
-                render(diagnostic, &rejected.sources, true);
+                prop_assert!(!render(diagnostic, &rejected.sources, true).is_empty());
             }
         }
     }

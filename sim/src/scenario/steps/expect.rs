@@ -11,7 +11,7 @@ use crate::plan::{
     StepId, TransportName, Until, Wanted, Within,
 };
 use crate::scenario::codes;
-use crate::scenario::cx::Fields;
+use crate::scenario::fields::Fields;
 use crate::scenario::labels::Use;
 use crate::scenario::node::Node;
 use crate::scenario::values::patterns;
