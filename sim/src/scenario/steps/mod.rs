@@ -89,7 +89,7 @@ impl<'a> Steps<'a> {
         if usize::try_from(self.next).unwrap_or(usize::MAX) >= MAX_STEPS {
             self.overflow(node);
         }
-        if self.is_full(node) {
+        if self.is_full(node) || self.cx.is_fed_up() {
             return;
         }
         let Some(entry) = only_entry(self.cx, node) else { return };
