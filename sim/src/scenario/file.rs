@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::clients::{Around, Clients};
-use super::cx::{Cx, Fields, did_you_mean};
+use super::client::Around;
+use super::clients::Clients;
+use super::cx::{Cx, did_you_mean};
+use super::fields::Fields;
 use super::node::Node;
 use super::server::{bounds, network, repeated, server};
 use super::steps::Steps;
@@ -229,7 +231,7 @@ fn rules(cx: &mut Cx, fields: &Fields<'_>) -> Vec<String> {
 fn family(id: &str) -> Option<String> {
     let (family, _) = id.rsplit_once('-')?;
     let member = |rule: &&&str| rule.rsplit_once('-').is_some_and(|(known, _)| known == family);
-    let last = RULES.iter().filter(member).next_back()?;
+    let last = RULES.iter().rfind(member)?;
     Some(format!("the last one of its family is `{last}`"))
 }
 

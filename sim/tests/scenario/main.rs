@@ -2,7 +2,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::disallowed_methods,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking"
 )]
 

@@ -11,7 +11,7 @@ use crate::plan::{
     StepId, TransportName, Until, Wanted, Within,
 };
 use crate::scenario::codes;
-use crate::scenario::cx::Fields;
+use crate::scenario::fields::Fields;
 use crate::scenario::labels::Use;
 use crate::scenario::node::Node;
 use crate::scenario::values::patterns;
@@ -71,6 +71,9 @@ impl Steps<'_> {
         }
         if let Some(node) = fields.get("any-order") {
             return self.events(node, "any-order", namespace).map(Wanted::AnyOrder);
+        }
+        if ["event", "any-order", "all-of"].iter().any(|key| fields.is_meant(key)) {
+            return None;
         }
         if fields.get("event").is_none() {
             let title = "`expect` does not say what";
