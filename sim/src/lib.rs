@@ -10,5 +10,6 @@ pub mod history;
 pub mod matching;
 pub mod oracle;
 pub mod plan;
+pub mod report;
 pub mod span;
 pub mod verdict;
