@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! What is told about runs: one model, and a writer for each format.
 //!
 //! Everything here is text from values. Virtual time is the only time in it, but for the wall time
@@ -420,3 +421,8 @@ mod tests {
         assert_eq!(scenario.unreached, [Mark::Upgraded].into());
     }
 }
+=======
+//! How a verdict is shown.
+
+pub mod ladder;
+>>>>>>> 6cf773a232ffdde6a9e8ef5fb2dabc9ac10635f9
