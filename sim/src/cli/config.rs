@@ -137,7 +137,7 @@ impl Config {
     }
 
     /// The same for texts.
-    pub(crate) fn from_root(&self, path: &str) -> String {
+    pub(crate) fn text_from_root(&self, path: &str) -> String {
         super::discover::shown(&self.root.join(path))
     }
 

@@ -39,9 +39,11 @@ impl Context {
         let taste = |value| Sourced::new(value, Origin::User);
         let color = color
             .map(|color| Sourced::new(color, Origin::CommandLine))
-            .or(from_env.map(|color| Sourced::new(color, Origin::Environment("OVERHEARD_COLOR"))))
+            .or_else(|| {
+                from_env.map(|color| Sourced::new(color, Origin::Environment("OVERHEARD_COLOR")))
+            })
             .or_else(|| config.user.color.map(taste))
-            .unwrap_or(Sourced::new(Color::Auto, Origin::BuiltIn));
+            .unwrap_or_else(|| Sourced::new(Color::Auto, Origin::BuiltIn));
         match color.value {
             Color::Auto => ColorChoice::Auto.write_global(),
             Color::Always => ColorChoice::Always.write_global(),
@@ -54,8 +56,8 @@ impl Context {
             .map_err(|error| Failure::usage(format!("the variable {name}: {error}")))?;
         let progress = shown
             .map(|shown| Sourced::new(shown, Origin::Environment(name)))
-            .or(config.user.show_progress.map(|shown| Sourced::new(shown, Origin::User)))
-            .unwrap_or(Sourced::new(Progress::Auto, Origin::BuiltIn));
+            .or_else(|| config.user.show_progress.map(|shown| Sourced::new(shown, Origin::User)))
+            .unwrap_or_else(|| Sourced::new(Progress::Auto, Origin::BuiltIn));
         Ok(Self { environment, config, quiet, color, progress })
     }
 

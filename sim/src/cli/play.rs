@@ -92,10 +92,10 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
     run.t = last.map_or(0, |event| event.t);
     run.events = u64::try_from(history.events.len()).unwrap_or(u64::MAX);
     run.hash = history::digest(history).to_string();
-    let broken = last.and_then(|event| match &event.what {
-        What::End { reason: EndReason::Broken(why) } => Some(why.clone()),
-        _ => None,
-    });
+    let broken = match last.map(|event| &event.what) {
+        Some(What::End { reason: EndReason::Broken(why) }) => Some(why.clone()),
+        Some(_) | None => None,
+    };
     run.unreached = unreached(&played.plan, &played.verdict);
     run.status = engine::status_without_marks(&played.verdict);
     let mut details = Vec::new();

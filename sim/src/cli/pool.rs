@@ -128,7 +128,10 @@ pub(crate) fn keep_panics_quiet(with_backtrace: bool) {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if thread::current().name() == Some(GUARDED) && !with_backtrace {
-            let payload = info.payload_as_str().unwrap_or("a panic without a message");
+            let payload = info.payload();
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+            let payload = text.unwrap_or("a panic without a message");
             let place = info.location().map(|place| format!(" at {place}"));
             let text = format!("{payload}{}", place.unwrap_or_default());
             let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);

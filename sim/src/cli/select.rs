@@ -47,7 +47,7 @@ impl Selection {
         let named = (!self.paths.is_empty()).then(|| self.paths.clone());
         let from = |profile: &super::config::Profile| {
             let paths = profile.paths.as_ref()?;
-            Some(paths.iter().map(|path| config.from_root(path)).collect())
+            Some(paths.iter().map(|path| config.text_from_root(path)).collect())
         };
         let built_in = || Sourced::new(vec!["scenarios".to_owned()], Origin::BuiltIn);
         pick(named, config, from).unwrap_or_else(built_in)

@@ -262,9 +262,11 @@ impl Suite {
     ) -> Outcome {
         let mut result = reporting::write_files(&settings.reports, &self.end, start);
         if let Some(path) = &context.environment.github_step_summary {
-            result = result.and(reporting::append_summary(path, &self.end));
+            let appended = reporting::append_summary(path, &self.end);
+            result = result.and(appended);
         }
-        result = result.and(last::write(&self.end));
+        let noted = last::write(&self.end);
+        result = result.and(noted);
         if self.failure.is_none() {
             self.failure = self.reporter.end(&self.end).err();
         }

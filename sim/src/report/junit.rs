@@ -59,13 +59,8 @@ fn bad_case(scenario: &Scenario, run: &Run) -> TestCase {
         Status::Unknown | Status::Nondeterministic | Status::Broken => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    let finding = run.verdict.as_ref().and_then(|verdict| verdict.findings.first());
-    let unknown = run.verdict.as_ref().and_then(|verdict| verdict.unknowns.first());
-    let code = finding.map(|finding| finding.code).or(unknown.map(|unknown| unknown.code));
-    let title = finding.map(|finding| finding.title.as_str());
-    let title = run.trouble.as_deref().or(title).or(unknown.map(|unknown| unknown.title.as_str()));
-    status.set_type(code.unwrap_or(run.status.participle()));
-    status.set_message(title.unwrap_or_default());
+    status.set_type(run.code().unwrap_or_else(|| run.status.participle()));
+    status.set_message(run.title().unwrap_or_default());
     status.set_description(run.story.plain.as_str());
     let name = format!("{} (seed {})", scenario.name, seed(run.seed));
     let mut case = TestCase::new(name, status);

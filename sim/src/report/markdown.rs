@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::human::one_line;
-use super::{End, Scenario, Status, seed, time};
+use super::{End, Run, Scenario, Status, seed, time};
 
 /// GitHub refuses a step's summary beyond 1 MiB; other steps want to say something too.
 const MAX_BYTES: usize = 900_000;
@@ -40,13 +40,7 @@ pub fn summary(end: &End) -> String {
 
 /// One sentence about a scenario that did not pass.
 fn what(scenario: &Scenario) -> String {
-    let run = scenario.bad().next();
-    let trouble = run.and_then(|run| run.trouble.clone());
-    let verdict = run.and_then(|run| run.verdict.as_ref());
-    let finding = verdict.and_then(|verdict| verdict.findings.first());
-    let unknown = verdict.and_then(|verdict| verdict.unknowns.first());
-    let told = trouble.or_else(|| finding.map(|finding| finding.title.clone()));
-    let told = told.or_else(|| unknown.map(|unknown| unknown.title.clone()));
+    let told = scenario.bad().next().and_then(Run::title).map(str::to_owned);
     told.or_else(|| scenario.unreached_sentence()).unwrap_or_default()
 }
 
@@ -86,9 +80,9 @@ fn escaped(text: &str) -> String {
 
 fn shortened(mut text: String) -> String {
     if text.len() > MAX_BYTES {
-        text.truncate(text.floor_char_boundary(MAX_BYTES));
         // Whole lines only; what is open stays open, and GitHub closes it.
-        text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
+        let end = text.as_bytes()[..MAX_BYTES].iter().rposition(|byte| *byte == b'\n');
+        text.truncate(end.map_or(0, |end| end + 1));
         text.push_str("\nThe rest is left out: it would be too long. See the log.\n");
     }
     text

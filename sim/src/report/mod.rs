@@ -127,6 +127,24 @@ pub struct Run {
     pub trace: Option<String>,
 }
 
+impl Run {
+    /// The code of what matters most, if it did not pass.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        let verdict = self.verdict.as_ref()?;
+        let finding = verdict.findings.first().map(|finding| finding.code);
+        finding.or_else(|| verdict.unknowns.first().map(|unknown| unknown.code))
+    }
+
+    /// One sentence about what matters most, if it did not pass.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        let finding = || Some(self.verdict.as_ref()?.findings.first()?.title.as_str());
+        let unknown = || Some(self.verdict.as_ref()?.unknowns.first()?.title.as_str());
+        self.trouble.as_deref().or_else(finding).or_else(unknown)
+    }
+}
+
 /// A file that cannot be run.
 #[derive(Clone, Debug)]
 pub struct Invalid {

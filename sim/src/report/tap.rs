@@ -48,17 +48,12 @@ impl Tap {
             return text;
         }
         let finding = run.verdict.as_ref().and_then(|verdict| verdict.findings.first());
-        let unknown = run.verdict.as_ref().and_then(|verdict| verdict.unknowns.first());
-        let code = finding.map(|finding| finding.code).or(unknown.map(|unknown| unknown.code));
-        let message = run.trouble.as_deref();
-        let message = message.or(finding.map(|finding| finding.title.as_str()));
-        let message = message.or(unknown.map(|unknown| unknown.title.as_str()));
         let place = finding.and_then(|finding| finding.check.as_ref().or(finding.cause.as_ref()));
         let place = place.map(|label| label.span.to_string()).unwrap_or_default();
         text.push_str(&block(&[
             ("severity", &run.status.word().to_lowercase()),
-            ("code", code.unwrap_or_default()),
-            ("message", message.unwrap_or_default()),
+            ("code", run.code().unwrap_or_default()),
+            ("message", run.title().unwrap_or_default()),
             ("at", &place),
             ("replay", &run.replay),
             ("trace", run.trace.as_deref().unwrap_or_default()),

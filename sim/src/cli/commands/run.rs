@@ -192,7 +192,7 @@ impl Settings {
 }
 
 fn or<T>(picked: Option<Sourced<T>>, built_in: T) -> Sourced<T> {
-    picked.unwrap_or(Sourced::new(built_in, Origin::BuiltIn))
+    picked.unwrap_or_else(|| Sourced::new(built_in, Origin::BuiltIn))
 }
 
 /// Reads a variable of the environment.
