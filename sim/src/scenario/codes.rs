@@ -41,7 +41,7 @@ pub(super) const EMPTY: &str = "OH0138";
 pub(super) const BAD_WINDOW: &str = "OH0139";
 pub(super) const NOT_A_SCENARIO: &str = "OH0140";
 pub(super) const BAD_KEY: &str = "OH0141";
-pub(super) const BAD_EXPECTATION: &str = "OH0142";
+pub(super) const FORMAT: &str = "OH0142";
 pub(super) const UNUSED_CLIENT: &str = "OH0151";
 pub(super) const UNUSED_LABEL: &str = "OH0152";
 pub(super) const OCTAL: &str = "OH0153";
@@ -257,8 +257,9 @@ becomes of a connection is asked by `expect-connection`.",
         "The keys of maps are words.",
     ),
     (
-        BAD_EXPECTATION,
-        "The step expects something that cannot be.",
+        FORMAT,
+        "The formatter changes layout only, and looks at its own work: what the file says and all of its
+comments must be the same afterwards. Where that fails, the file is left as it is.",
     ),
     (
         UNUSED_CLIENT,

@@ -1,5 +1,6 @@
 //! What all readers share: the list of mistakes, and how values of one kind are read.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -44,18 +45,9 @@ impl Cx {
 
     /// Everything that was reported, once each, in the order of the files.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
-        let mut unique: Vec<Diagnostic> = Vec::new();
-        for diagnostic in self.diagnostics {
-            let same = |other: &Diagnostic| {
-                other.code == diagnostic.code
-                    && other.title == diagnostic.title
-                    && other.primary.span == diagnostic.primary.span
-                    && other.primary.text == diagnostic.primary.text
-            };
-            if !unique.iter().any(same) {
-                unique.push(diagnostic);
-            }
-        }
+        let mut seen = BTreeSet::new();
+        let mut unique = self.diagnostics;
+        unique.retain(|one| seen.insert((one.code, one.primary.span.clone(), one.title.clone())));
         unique
     }
 

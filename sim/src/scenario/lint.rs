@@ -20,19 +20,21 @@ pub(super) fn steps(cx: &mut Cx, steps: &[Step], labels: &Labels) {
         .enumerate()
         .filter_map(|(place, (step, _))| Some((step.label.as_deref()?, place)))
         .collect();
-    let place_of = |id: StepId| flat.iter().position(|(step, _)| step.id == id);
+    let by_id: BTreeMap<StepId, usize> =
+        flat.iter().enumerate().map(|(place, (step, _))| (step.id, place)).collect();
     for reference in &labels.references {
-        let (Some(from), Some(to)) = (place_of(reference.from), by_label.get(&*reference.label))
-        else {
+        let (from, to) = (by_id.get(&reference.from), by_label.get(&*reference.label));
+        let (Some(from), Some(to)) = (from, to) else {
             // A step that could not be read, which is reported.
             continue;
         };
-        look(cx, reference, from, *to, flat[*to].0);
+        look(cx, reference, *from, *to, flat[*to].0);
     }
     heal_all(cx, &flat);
+    let timeline = Timeline::new(&flat, &by_label);
     for (place, (step, together)) in flat.iter().enumerate() {
         if let Action::Never(never) = &step.action {
-            window(cx, &flat, &by_label, place, never, *together);
+            timeline.window(cx, place, never, *together);
         }
     }
 }
@@ -180,82 +182,98 @@ const fn stirs(action: &Action) -> bool {
     }
 }
 
-/// Reports a `never` that could not fail.
-fn window(
-    cx: &mut Cx,
-    flat: &[(&Step, Option<usize>)],
-    by_label: &BTreeMap<&str, usize>,
-    place: usize,
-    never: &Never,
-    together: Option<usize>,
-) {
-    let step = flat[place].0;
-    let begin = match &never.since {
-        Since::Label(label) => by_label.get(&**label).copied(),
-        // Beside others in a `together`, the window begins with all of them.
-        Since::PreviousAct => Some(together.unwrap_or_else(|| previous_act(flat, place))),
-    };
-    let end = match &never.until {
-        Until::Label(label) => by_label.get(&**label).copied(),
-        Until::Quiet => Some(flat.len()),
-        Until::Time(time) => Some(still_open(flat, place, *time)),
-    };
-    let (Some(begin), Some(end)) = (begin, end) else { return };
-    let inside = flat.get(begin..end).unwrap_or_default();
-    if begin >= end && !matches!(never.until, Until::Label(_)) {
-        return;
-    }
-    if inside.iter().any(|(step, _)| stirs(&step.action)) {
-        return;
-    }
-    let title = "this `never` cannot fail: nothing is sent in its window";
-    let error = Diagnostic::error(codes::VACUOUS, title, &step.span, "would pass on any server");
-    let first = flat.get(begin).filter(|_| begin < place).map(|(step, _)| &step.span);
-    let error = match first {
-        Some(span) if *span != step.span => error.context(span, "the window begins here"),
-        Some(_) | None => error,
-    };
-    let error = match (&never.until, flat.get(end)) {
-        (Until::Label(_), Some((last, _))) => error.context(&last.span, "and ends before this"),
-        (Until::Time(time), _) => {
-            let help = format!("nothing is sent within {} either", duration::display(*time));
-            error.help(help)
-        }
-        (Until::Label(_) | Until::Quiet, _) => error,
-    };
-    let before = flat[..begin.min(place)].iter().rev().find(|(step, _)| stirs(&step.action));
-    let more = match before {
-        Some((sender, _)) if sender.label.is_some() => {
-            let label = sender.label.as_deref().unwrap_or_default();
-            let label = label.split('@').next().unwrap_or_default();
-            format!("let it begin with the step that sends: `since: {label}`")
-        }
-        Some((sender, _)) => format!(
-            "let it begin with the step that sends, in line {}: give that an `id`, and name it by `since`",
-            sender.span.line
-        ),
-        None => "put it behind the step that sends, or name that by `since`".into(),
-    };
-    let help = error.help.as_ref().map_or_else(|| more.clone(), |help| format!("{help}; {more}"));
-    cx.report(error.help(help));
+/// The steps as `never` sees them.
+struct Timeline<'s> {
+    flat: &'s [(&'s Step, Option<usize>)],
+    by_label: &'s BTreeMap<&'s str, usize>,
+    /// The first step at or behind a place that stirs something.
+    next_stir: Vec<usize>,
+    /// The last acting step before a place; the first step of all if there is none.
+    previous_act: Vec<usize>,
+    /// How much time has certainly passed before a place.
+    passed: Vec<Duration>,
 }
 
-/// The place of the last acting step before this one; the first step of all if there is none.
-fn previous_act(flat: &[(&Step, Option<usize>)], place: usize) -> usize {
-    let acting = |(step, _): &(&Step, Option<usize>)| step.action.acts();
-    flat[..place].iter().rposition(acting).unwrap_or(0)
-}
-
-/// The place of the first step that certainly begins after a window of this length.
-fn still_open(flat: &[(&Step, Option<usize>)], place: usize, window: Duration) -> usize {
-    let mut passed = Duration::ZERO;
-    for (at, (step, _)) in flat.iter().enumerate().skip(place) {
-        if let Action::Advance(by) = step.action {
-            passed += by;
+impl<'s> Timeline<'s> {
+    fn new(flat: &'s [(&'s Step, Option<usize>)], by_label: &'s BTreeMap<&'s str, usize>) -> Self {
+        let mut next_stir = vec![flat.len(); flat.len() + 1];
+        for (place, (step, _)) in flat.iter().enumerate().rev() {
+            next_stir[place] = if stirs(&step.action) { place } else { next_stir[place + 1] };
         }
-        if passed >= window {
-            return at + 1;
+        let (mut previous_act, mut passed) = (Vec::new(), Vec::new());
+        let (mut last, mut time) = (0, Duration::ZERO);
+        for (place, (step, _)) in flat.iter().enumerate() {
+            previous_act.push(last);
+            passed.push(time);
+            if step.action.acts() {
+                last = place;
+            }
+            if let Action::Advance(by) = step.action {
+                time += by;
+            }
         }
+        Self { flat, by_label, next_stir, previous_act, passed }
     }
-    flat.len()
+
+    /// Reports a `never` that could not fail.
+    fn window(&self, cx: &mut Cx, place: usize, never: &Never, together: Option<usize>) {
+        let begin = match &never.since {
+            Since::Label(label) => self.by_label.get(&**label).copied(),
+            // Beside others in a `together`, the window begins with all of them.
+            Since::PreviousAct => Some(together.unwrap_or(self.previous_act[place])),
+        };
+        let end = match &never.until {
+            Until::Label(label) => self.by_label.get(&**label).copied(),
+            Until::Quiet => Some(self.flat.len()),
+            Until::Time(time) => {
+                let end = self.passed[place] + *time;
+                Some(self.passed.partition_point(|passed| *passed < end).max(place))
+            }
+        };
+        let (Some(begin), Some(end)) = (begin, end) else { return };
+        if self.next_stir[begin] < end {
+            return;
+        }
+        if matches!(never.until, Until::Label(_)) && end <= place {
+            // The label is further up, which is reported.
+            return;
+        }
+        cx.report(self.vacuous(place, never, begin, end));
+    }
+
+    fn vacuous(&self, place: usize, never: &Never, begin: usize, end: usize) -> Diagnostic {
+        let step = self.flat[place].0;
+        let title = "this `never` cannot fail: nothing is sent in its window";
+        let mut error =
+            Diagnostic::error(codes::VACUOUS, title, &step.span, "would pass on any server");
+        let first = self.flat[begin].0;
+        if begin < place && first.span != step.span {
+            error = error.context(&first.span, "the window begins here");
+        }
+        let limit = match (&never.until, self.flat.get(end)) {
+            (Until::Label(_), Some((last, _))) => {
+                error = error.context(&last.span, "and ends before this");
+                String::new()
+            }
+            (Until::Time(time), _) => {
+                format!("nothing is sent in the {} that follow either; ", duration::display(*time))
+            }
+            (Until::Label(_) | Until::Quiet, _) => String::new(),
+        };
+        let before = self.flat[..begin].iter().rev().find(|(step, _)| stirs(&step.action));
+        let help = match before {
+            Some((sender, _)) => match &sender.label {
+                Some(label) => {
+                    let label = label.split('@').next().unwrap_or_default();
+                    format!("let it begin with the step that sends: `since: {label}`")
+                }
+                None => format!(
+                    "let it begin with the step that sends: give line {} an `id`, and name it by `since`",
+                    sender.span.line
+                ),
+            },
+            None => "put it behind the step that sends, or name that by `since`".into(),
+        };
+        error.help(format!("{limit}{help}"))
+    }
 }

@@ -9,10 +9,12 @@ mod clients;
 pub(crate) mod codes;
 mod cx;
 mod file;
+mod format;
 mod instance;
 mod labels;
 mod lint;
 mod node;
+mod schema;
 mod server;
 mod steps;
 mod values;
@@ -22,6 +24,8 @@ mod yaml;
 use std::time::Duration;
 
 use cx::Cx;
+pub use format::format;
+pub use schema::schema;
 
 use crate::diagnostic::{Diagnostic, Severity, Sources};
 use crate::plan::{
@@ -179,21 +183,6 @@ pub fn load(
         Some(scenario) if !failed => Ok(Loaded { scenario, warnings: diagnostics, sources }),
         Some(_) | None => Err(Rejected { diagnostics, sources }),
     }
-}
-
-/// Formats a file of scenarios or verbs; comments stay.
-///
-/// # Errors
-/// The file is not YAML.
-pub fn format(path: &str, text: &str) -> Result<String, Rejected> {
-    let _ = path;
-    Ok(text.to_owned())
-}
-
-/// The JSON Schema (draft-07) of scenario files.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    serde_json::json!({})
 }
 
 impl Scenario {

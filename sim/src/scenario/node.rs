@@ -144,6 +144,15 @@ impl Node {
         self.map()?.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value)
     }
 
+    /// How many values it consists of.
+    pub(super) fn size(&self) -> usize {
+        match &self.data {
+            Data::Scalar(_) => 1,
+            Data::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
+            Data::Map(entries) => 1 + entries.iter().map(|entry| entry.value.size()).sum::<usize>(),
+        }
+    }
+
     /// Whether it says nothing.
     pub(super) fn is_null(&self) -> bool {
         self.word() == Some(Word::Null)

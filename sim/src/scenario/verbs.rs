@@ -10,7 +10,7 @@ use super::steps::words::{STEPS, step_names};
 use super::{codes, values, yaml};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::duration;
-use crate::span::Span;
+use crate::span::{Span, Spanned};
 
 pub(super) const FILE: &[&str] = &["version", "verbs"];
 pub(super) const VERB: &[&str] = &["params", "steps"];
@@ -45,7 +45,9 @@ pub(super) const TYPES: [(Type, &str); 8] = [
 pub(super) struct Verb {
     pub(super) span: Span,
     params: Vec<Param>,
-    pub(super) steps: Vec<Node>,
+    steps: Vec<Node>,
+    /// Whether it uses what it may not: that is reported, and calls say no more.
+    broken: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -136,9 +138,8 @@ impl Verbs {
         if steps.is_empty() {
             cx.error(codes::EMPTY, format!("{what} does nothing"), &body.span, "no steps");
         }
-        for step in steps {
-            self.look(cx, step, later);
-        }
+        let known = steps.iter().map(|step| self.look(cx, step, later)).collect::<Vec<_>>();
+        let broken = known.contains(&false);
         for param in &params {
             if !steps.iter().any(|step| mentions(step, &param.name)) {
                 let title = format!("no step of {what} uses the parameter `{}`", param.name);
@@ -149,50 +150,58 @@ impl Verbs {
                 );
             }
         }
-        let verb = Verb { span: span.clone(), params, steps: steps.to_vec() };
+        let verb = Verb { span: span.clone(), params, steps: steps.to_vec(), broken };
         self.by_name.insert(name.clone(), Arc::new(verb));
     }
 
-    /// Looks at a verb's step before anything calls it: whether there is such a step, with such keys.
-    fn look(&self, cx: &mut Cx, step: &Node, later: &[&str]) {
+    /// Looks at a verb's step before anything calls it; whether there is such a step.
+    fn look(&self, cx: &mut Cx, step: &Node, later: &[&str]) -> bool {
         let Some([Entry { key, value }]) = step.map() else {
             super::steps::words::not_a_step(cx, step);
-            return;
+            return false;
         };
         let name = key.value.as_str();
-        if self.by_name.contains_key(name) {
-            return;
+        if let Some(verb) = self.by_name.get(name) {
+            return !verb.broken;
         }
         if later.contains(&name) {
-            let own = later.first() == Some(&name);
-            let title = if own {
-                format!("the verb `{name}` uses itself")
-            } else {
-                format!("the verb `{name}` stands further down")
-            };
-            let error = Diagnostic::error(codes::VERB_ORDER, title, &key.span, "not known yet");
-            let help = if own {
-                "a verb uses the verbs above it; `repeat` repeats steps"
-            } else {
-                "move it up: a verb uses the verbs above it"
-            };
-            cx.report(error.help(help));
-            return;
+            not_yet(cx, key, later.first() == Some(&name));
+            return false;
         }
+        let Some((_, keys)) = STEPS.iter().find(|(known, _)| *known == name) else {
+            super::steps::words::unknown_step(cx, key, self.names());
+            return false;
+        };
         match (name, value.list(), value.get("steps").and_then(Node::list)) {
             ("together", Some(steps), _) | ("repeat", _, Some(steps)) => {
-                steps.iter().for_each(|step| self.look(cx, step, later));
+                let known = steps.iter().map(|step| self.look(cx, step, later)).collect::<Vec<_>>();
+                !known.contains(&false)
             }
-            _ => match STEPS.iter().find(|(known, _)| *known == name) {
-                Some((_, keys)) if value.map().is_some() => {
-                    let keys: Vec<&str> = keys.iter().copied().chain(["id"]).collect();
-                    cx.fields(value, &format!("`{name}`"), &key.span, &keys);
-                }
-                Some(_) => {}
-                None => super::steps::words::unknown_step(cx, key, self.names()),
-            },
+            _ => {
+                let keys: Vec<&str> = keys.iter().copied().chain(["id"]).collect();
+                value.map().is_none()
+                    || cx.fields(value, &format!("`{name}`"), &key.span, &keys).is_some()
+            }
         }
     }
+}
+
+/// Reports a verb that is used above its definition, or in it.
+fn not_yet(cx: &mut Cx, key: &Spanned<String>, own: bool) {
+    let name = &key.value;
+    let (title, help) = if own {
+        (
+            format!("the verb `{name}` uses itself"),
+            "a verb uses the verbs above it; `repeat` repeats steps",
+        )
+    } else {
+        (
+            format!("the verb `{name}` stands further down"),
+            "move it up: a verb uses the verbs above it",
+        )
+    };
+    let error = Diagnostic::error(codes::VERB_ORDER, title, &key.span, "not known yet");
+    cx.report(error.help(help));
 }
 
 fn params(cx: &mut Cx, node: &Node) -> Vec<Param> {
@@ -294,10 +303,21 @@ fn inner_hole(text: &str) -> Option<(&'static str, &str)> {
 }
 
 impl Verb {
-    /// The verb's steps with the arguments of a call put in.
-    pub(super) fn unfold(&self, cx: &mut Cx, call: &Entry) -> Option<Vec<Node>> {
+    /// The verb's steps with the arguments of a call put in, and how many values they have: at
+    /// most so many, or a little more.
+    pub(super) fn unfold(
+        &self,
+        cx: &mut Cx,
+        call: &Entry,
+        most: usize,
+    ) -> Option<(Vec<Node>, usize)> {
+        if self.broken {
+            return None;
+        }
         let arguments = self.arguments(cx, call)?;
-        Some(self.steps.iter().filter_map(|step| substitute(step, &arguments)).collect())
+        let mut unfolding = Unfolding { arguments: &arguments, values: 0, most };
+        let steps = self.steps.iter().filter_map(|step| unfolding.substitute(step)).collect();
+        Some((steps, unfolding.values))
     }
 
     fn arguments(&self, cx: &mut Cx, call: &Entry) -> Option<BTreeMap<String, Option<Node>>> {
@@ -366,36 +386,55 @@ impl Param {
     }
 }
 
-/// A node with values in the places of parameters; nothing in the place of a missing one.
-fn substitute(node: &Node, arguments: &BTreeMap<String, Option<Node>>) -> Option<Node> {
-    let data = match &node.data {
-        Data::Scalar(scalar) => {
-            if let Some(value) = values::hole(node).and_then(|name| arguments.get(name)) {
-                return value.clone();
+/// Arguments on their way into the steps of a verb.
+struct Unfolding<'a> {
+    arguments: &'a BTreeMap<String, Option<Node>>,
+    /// How many values came out of it.
+    values: usize,
+    most: usize,
+}
+
+impl Unfolding<'_> {
+    /// A node with values in the places of parameters; nothing in the place of a missing one, and
+    /// nothing at all when there are too many.
+    fn substitute(&mut self, node: &Node) -> Option<Node> {
+        self.values += 1;
+        if self.values > self.most {
+            return None;
+        }
+        let data = match &node.data {
+            Data::Scalar(scalar) => match self.argument(node, scalar) {
+                Some(value) => {
+                    self.values += value.as_ref().map_or(0, Node::size);
+                    return value.filter(|_| self.values <= self.most);
+                }
+                None => Data::Scalar(scalar.clone()),
+            },
+            Data::List(items) => {
+                Data::List(items.iter().filter_map(|item| self.substitute(item)).collect())
             }
-            let client = |(before, name): (&str, &str)| {
-                let client = arguments.get(name)?.as_ref()?;
-                let text = format!("{before}{})", client.text()?);
-                let data = Data::Scalar(Scalar { text, plain: scalar.plain });
-                Some(Node { data, span: client.span.clone() })
-            };
-            if let Some(node) = node.text().and_then(inner_hole).and_then(client) {
-                return Some(node);
+            Data::Map(entries) => {
+                let entry = |entry: &Entry| {
+                    let value = self.substitute(&entry.value)?;
+                    Some(Entry { key: entry.key.clone(), value })
+                };
+                Data::Map(entries.iter().filter_map(entry).collect())
             }
-            Data::Scalar(scalar.clone())
+        };
+        Some(Node { data, span: node.span.clone() })
+    }
+
+    /// What a scalar stands for, if it is a parameter or `$sid(…)` of one.
+    fn argument(&self, node: &Node, scalar: &Scalar) -> Option<Option<Node>> {
+        if let Some(value) = values::hole(node).and_then(|name| self.arguments.get(name)) {
+            return Some(value.clone());
         }
-        Data::List(items) => {
-            Data::List(items.iter().filter_map(|item| substitute(item, arguments)).collect())
-        }
-        Data::Map(entries) => {
-            let entry = |entry: &Entry| {
-                let value = substitute(&entry.value, arguments)?;
-                Some(Entry { key: entry.key.clone(), value })
-            };
-            Data::Map(entries.iter().filter_map(entry).collect())
-        }
-    };
-    Some(Node { data, span: node.span.clone() })
+        let (before, name) = inner_hole(node.text()?)?;
+        let client = self.arguments.get(name)?.as_ref()?;
+        let text = format!("{before}{})", client.text()?);
+        let data = Data::Scalar(Scalar { text, plain: scalar.plain });
+        Some(Some(Node { data, span: client.span.clone() }))
+    }
 }
 
 /// A step with the number of a repetition in the places of `$i`, except where a step or a

@@ -71,6 +71,16 @@ pub(super) fn parse(
     Some(root)
 }
 
+/// The comments of a file, in order.
+pub(super) fn comments(text: &str) -> Vec<String> {
+    let parser = Parser::new_from_str_with_options(text, options! { emit_comments: true });
+    let comment = |event| match event {
+        Ok((Event::Comment(text, _), _)) => Some(text.trim().to_owned()),
+        Ok(_) | Err(_) => None,
+    };
+    parser.filter_map(comment).collect()
+}
+
 struct Builder<'a> {
     file: &'a Arc<str>,
     text: &'a str,

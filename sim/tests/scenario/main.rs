@@ -6,5 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod documentation;
+mod format;
+mod invalid;
+mod schema;
 mod support;
 mod valid;

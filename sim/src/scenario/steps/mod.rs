@@ -23,9 +23,9 @@ use words::{STEPS, only_entry, step_names, unknown_step};
 /// Steps of a scenario, unfolded.
 const MAX_STEPS: usize = 100_000;
 
-/// Clients that all steps together speak of: `all` of 50,000, in as many steps as a file should
-/// have then.
-const MAX_MENTIONS: usize = 5_000_000;
+/// Values that verbs and repetitions unfold into, and clients that all steps together speak of:
+/// `all` of 50,000, in as many steps as a file should have then.
+const MAX_WORK: usize = 5_000_000;
 
 /// Reads steps.
 pub(super) struct Steps<'a> {
@@ -38,7 +38,7 @@ pub(super) struct Steps<'a> {
     pub(super) called: BTreeSet<String>,
     captures: BTreeSet<String>,
     next: u32,
-    mentions: usize,
+    work: usize,
     /// Whether a budget is used up: everything else stops then.
     full: bool,
 }
@@ -59,7 +59,7 @@ impl<'a> Steps<'a> {
             called: BTreeSet::new(),
             captures: BTreeSet::new(),
             next: 0,
-            mentions: 0,
+            work: 0,
             full: false,
         }
     }
@@ -84,20 +84,11 @@ impl<'a> Steps<'a> {
     }
 
     fn step(&mut self, node: &Node, steps: &mut Vec<Step>) {
-        if self.full {
-            return;
+        self.work += 1;
+        if usize::try_from(self.next).unwrap_or(usize::MAX) >= MAX_STEPS {
+            self.overflow(node);
         }
-        if usize::try_from(self.next).unwrap_or(usize::MAX) >= MAX_STEPS
-            || self.mentions > MAX_MENTIONS
-        {
-            self.full = true;
-            let title = format!(
-                "the scenario unfolds into more than {MAX_STEPS} steps, or names too many clients"
-            );
-            let error =
-                Diagnostic::error(codes::BUDGET, title, &node.span, "too many with this one");
-            self.cx
-                .report(error.help("repeat less; an event that is sent often needs `times` only"));
+        if self.is_full(node) {
             return;
         }
         let Some(entry) = only_entry(self.cx, node) else { return };
@@ -111,6 +102,25 @@ impl<'a> Steps<'a> {
             }
             _ => self.verb(node, entry, label.as_deref(), steps),
         }
+    }
+
+    /// Whether a budget is used up; says so once.
+    fn is_full(&mut self, node: &Node) -> bool {
+        if self.work > MAX_WORK {
+            self.overflow(node);
+        }
+        self.full
+    }
+
+    fn overflow(&mut self, node: &Node) {
+        if self.full {
+            return;
+        }
+        self.full = true;
+        let title =
+            format!("the scenario unfolds into more than {MAX_STEPS} steps, or as much work");
+        let error = Diagnostic::error(codes::BUDGET, title, &node.span, "too much with this one");
+        self.cx.report(error.help("repeat less; an event that is sent often needs `times` only"));
     }
 
     /// The label of a step, as in the plan.
@@ -228,14 +238,19 @@ impl<'a> Steps<'a> {
             self.cx.error(codes::EMPTY, "`repeat` has no steps", &body.span, "nothing is repeated");
             return;
         }
+        let size = body.size();
         for index in 0..times.unwrap_or(1) {
+            self.work += size;
+            if self.is_full(&entry.value) {
+                return;
+            }
             let before = self.cx.count();
             let alias = alias.filter(|_| index == 0);
             self.labels.open(self.cx, items, alias);
             items.iter().for_each(|item| self.step(&number(item, index), steps));
             self.labels.close();
             // The next repetition would say the same again.
-            if self.cx.count() > before || self.full {
+            if self.cx.count() > before {
                 break;
             }
         }
@@ -247,7 +262,12 @@ impl<'a> Steps<'a> {
             return;
         };
         self.called.insert(entry.key.value.clone());
-        let Some(body) = verb.unfold(self.cx, entry) else { return };
+        let most = MAX_WORK.saturating_sub(self.work);
+        let Some((body, values)) = verb.unfold(self.cx, entry, most) else { return };
+        self.work += values;
+        if self.is_full(node) {
+            return;
+        }
         let before = steps.len();
         self.cx.enter_call(&node.span);
         self.labels.open(self.cx, &body, alias);
@@ -263,7 +283,7 @@ impl<'a> Steps<'a> {
     fn who(&mut self, fields: &Fields<'_>, key: &str) -> Option<Vec<ClientId>> {
         let node = fields.need(self.cx, key)?;
         let clients = self.clients.many(self.cx, node, &format!("`{key}`"))?;
-        self.mentions += clients.len();
+        self.work += clients.len();
         Some(clients)
     }
 
