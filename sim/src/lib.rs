@@ -8,10 +8,16 @@
 pub mod diagnostic;
 pub mod duration;
 pub mod history;
+mod host;
 pub mod matching;
+pub mod net;
+mod peer;
 pub mod plan;
 pub mod report;
+mod recorder;
 pub mod rng;
+pub mod run;
 pub mod scenario;
+mod signal;
 pub mod span;
 pub mod verdict;

@@ -27,6 +27,7 @@ mod namespace;
 mod packets;
 mod recovery;
 pub mod rooms;
+mod table;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -48,6 +49,7 @@ pub use self::event::{
 };
 use self::namespace::Namespace;
 use self::packets::PendingEvent;
+pub use self::table::RoomTable;
 use crate::codec::sio;
 use crate::engine::{ConnId, Engine, EngineEvent, EngineStats, EngineTimer, Input as EngineInput};
 use crate::event::DisconnectReason;
@@ -496,6 +498,8 @@ pub struct ServerStats {
     pub clients: usize,
     /// Namespaces.
     pub namespaces: usize,
+    /// Those of them that were made on demand (`NSP-14`).
+    pub dynamic_namespaces: usize,
     /// Sockets that are connected.
     pub connected: usize,
     /// Sockets that wait to be let in.

@@ -127,6 +127,7 @@ impl Namespace {
 
     pub(super) fn add_stats(&self, stats: &mut ServerStats) {
         let rooms = self.rooms.stats();
+        stats.dynamic_namespaces += usize::from(self.parent.is_some());
         stats.connected += self.connected;
         stats.waiting += self.waiting;
         stats.rooms += rooms.rooms;

@@ -1,0 +1,6 @@
+//! Worlds: plans built by hand, run on the networks, and what their histories say.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod stories;
+mod support;
