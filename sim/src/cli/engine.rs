@@ -1,26 +1,19 @@
 //! What the command line asks of the library: reading, planning, running, judging.
 
 use std::path::Path;
+use std::time::Duration;
 
+use overheard::check;
 use overheard::history::History;
 use overheard::plan::{Plan, Sabotage};
-use overheard::report::{Invalid, Status, Text};
+use overheard::report::{Invalid, Text};
+use overheard::run::{self, RunOptions};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::{Outcome, Verdict};
 
 use super::exit::Failure;
 use super::network::NetworkChoice;
-
-/// Which simulated network carries the bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum NetworkKind {
-    /// turmoil.
-    #[default]
-    Turmoil,
-    /// In-memory pipes.
-    Memory,
-}
 
 /// What the command line says about a run besides its scenario and seed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,38 +43,14 @@ pub(crate) fn plan(loaded: &Loaded, seed: u64, world: World) -> Plan {
 }
 
 /// Plays a plan.
-pub(crate) fn run(plan: &Plan, world: World) -> History {
-    let _ = (plan, world);
-    History { header: todo_header(plan), events: Vec::new() }
-}
-
-fn todo_header(plan: &Plan) -> overheard::history::Header {
-    overheard::history::Header {
-        overheard_history: 1,
-        scenario: plan.name.clone(),
-        file: plan.file.clone(),
-        seed: super::seeds::show(plan.seed),
-        network: String::new(),
-        clients: Vec::new(),
+pub(crate) fn run(plan: &Plan, world: World, max_wall: Duration) -> History {
+    let network = world.network.kind.unwrap_or_default();
+    let mut history = run::run(plan, &RunOptions { network, max_wall: Some(max_wall) });
+    if let Some(links) = world.network.links {
+        // Links that are not the file's belong to what a trace must say to be played again.
+        history.header.network = format!("{},{}", history.header.network, links.name());
     }
-}
-
-/// Judges a run.
-pub(crate) fn judge(plan: &Plan, history: &History) -> Verdict {
-    let _ = plan;
-    judge_history(history)
-}
-
-/// Judges a history by the rules alone.
-pub(crate) fn judge_history(history: &History) -> Verdict {
-    let _ = history;
-    Verdict {
-        outcome: Outcome::Pass,
-        findings: Vec::new(),
-        unknowns: Vec::new(),
-        tallies: Vec::new(),
-        reached: std::collections::BTreeMap::new(),
-    }
+    history
 }
 
 /// Draws what happened around a finding.
@@ -90,14 +59,15 @@ pub(crate) fn ladder(plan: &Plan, history: &History, verdict: &Verdict) -> Strin
     String::new()
 }
 
-/// What a verdict says.
-pub(crate) fn status(verdict: &Verdict) -> Status {
-    verdict.outcome.into()
-}
-
-/// What a verdict says, but for marks: those are for all runs of a scenario together.
-pub(crate) fn status_without_marks(verdict: &Verdict) -> Status {
-    verdict.outcome.into()
+/// What a verdict says, without marks that a run did not reach: those are for all runs of a
+/// scenario together.
+pub(crate) fn judge_without_marks(plan: &Plan, history: &History) -> Verdict {
+    let mut verdict = check::judge(plan, history);
+    verdict.unknowns.retain(|unknown| unknown.code != check::NOT_REACHED);
+    if verdict.outcome == Outcome::Unknown && verdict.unknowns.is_empty() {
+        verdict.outcome = Outcome::Pass;
+    }
+    verdict
 }
 
 /// A file that cannot be run, for reports.

@@ -27,8 +27,6 @@ pub(crate) struct Environment {
     pub(crate) github_step_summary: Option<PathBuf>,
     /// Where the user's own taste is kept.
     pub(crate) user_config: Vec<PathBuf>,
-    /// Whether the locale writes UTF-8.
-    pub(crate) utf8: bool,
     /// The panic message is wanted with its backtrace.
     pub(crate) backtrace: bool,
 }
@@ -55,19 +53,19 @@ impl Environment {
             github_actions: flag("GITHUB_ACTIONS"),
             github_step_summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             user_config: user_config.into_iter().flatten().collect(),
-            utf8: is_utf8(),
             backtrace: flag("RUST_BACKTRACE"),
         }
     }
-}
 
-/// The first locale variable that is set decides; without any, modern terminals write UTF-8.
-fn is_utf8() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text);
-    locale.is_none_or(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
+    /// Whether the locale writes UTF-8: the first variable that is set decides; without any, modern
+    /// terminals do.
+    pub(crate) fn is_utf8() -> bool {
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(text);
+        locale.is_none_or(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        })
+    }
 }
 
 /// A variable that is set and not empty.

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use overheard::run::NetworkKind;
 use overheard::scenario::Preset;
-
-use super::engine::NetworkKind;
 
 /// A network, its links, or both: `memory`, `wifi`, `memory,wifi`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,9 +15,8 @@ pub(crate) struct NetworkChoice {
     pub(crate) links: Option<Preset>,
 }
 
-/// Each kind with its name.
-pub(crate) const KINDS: [(NetworkKind, &str); 2] =
-    [(NetworkKind::Turmoil, "turmoil"), (NetworkKind::Memory, "memory")];
+/// What can be chosen.
+const KINDS: [NetworkKind; 2] = [NetworkKind::Turmoil, NetworkKind::Memory];
 
 impl FromStr for NetworkChoice {
     type Err = String;
@@ -26,7 +24,7 @@ impl FromStr for NetworkChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut choice = Self::default();
         for word in text.split(',') {
-            let kind = KINDS.iter().find(|(_, name)| *name == word).map(|(kind, _)| *kind);
+            let kind = KINDS.into_iter().find(|kind| kind.name() == word);
             let links = Preset::from_name(word);
             let twice = (kind.is_some() && choice.kind.is_some())
                 || (links.is_some() && choice.links.is_some());
@@ -45,8 +43,7 @@ impl FromStr for NetworkChoice {
 
 impl fmt::Display for NetworkChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = KINDS.iter().find(|(kind, _)| Some(*kind) == self.kind).map(|(_, name)| *name);
-        let words = [kind, self.links.map(Preset::name)];
+        let words = [self.kind.map(NetworkKind::name), self.links.map(Preset::name)];
         f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(","))
     }
 }

@@ -19,6 +19,9 @@ use super::seeds;
 pub(crate) const BUG_HINT: &str =
     "this is a bug of Overheard: please report it with the trace and the command below";
 
+/// How much longer than allowed a run may take before it is left to itself.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// A run that is to be played.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -56,20 +59,23 @@ struct Played {
 /// Plays a job.
 pub(crate) fn play(job: &Job, manner: &Manner) -> Run {
     let partial: Arc<Mutex<Option<History>>> = Arc::default();
-    let world = manner.world;
+    let (world, max_wall) = (manner.world, manner.max_wall);
     let work = {
         let (job, partial) = (job.clone(), Arc::clone(&partial));
         move || {
             let plan = engine::plan(&job.loaded, job.seed, world);
-            let history = engine::run(&plan, world);
+            let history = engine::run(&plan, world, max_wall);
             *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(history.clone());
-            let difference = job.twice.then(|| differs(&history, engine::run(&plan, world)));
-            let verdict = engine::judge(&plan, &history);
+            let difference =
+                job.twice.then(|| differs(&history, engine::run(&plan, world, max_wall)));
+            let verdict = engine::judge_without_marks(&plan, &history);
             let ladder = engine::ladder(&plan, &history, &verdict);
             Played { plan, history, verdict, ladder, difference: difference.flatten() }
         }
     };
-    match pool::guarded(manner.max_wall, work) {
+    // The run keeps to its limit by itself, unless it hangs.
+    let limit = manner.max_wall.saturating_mul(1 + u32::from(job.twice)).saturating_add(GRACE);
+    match pool::guarded(limit, work) {
         Ok(played) => told(job, manner, played),
         Err(trouble) => {
             let left = partial.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -97,7 +103,7 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
         Some(_) | None => None,
     };
     run.unreached = unreached(&played.plan, &played.verdict);
-    run.status = engine::status_without_marks(&played.verdict);
+    run.status = played.verdict.outcome.into();
     let mut details = Vec::new();
     if let Some(why) = broken {
         run.status = Status::Broken;

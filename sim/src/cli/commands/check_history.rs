@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use overheard::check;
 use overheard::diagnostic::Sources;
 use overheard::report::{Status, human, story};
 
@@ -47,7 +48,7 @@ enum Format {
 pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
     let history = read_trace(&args.file)?;
     let (plan, verdict, sources) = match &args.scenario {
-        None => (None, engine::judge_history(&history), Sources::new()),
+        None => (None, check::judge_history(&history), Sources::new()),
         Some(scenario) => {
             let loaded = match engine::load_file(scenario)? {
                 Ok(loaded) => loaded,
@@ -63,11 +64,11 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
                     .help("--seed 1")
             })?;
             let plan = engine::plan(&loaded, seed, World::default());
-            let verdict = engine::judge(&plan, &history);
+            let verdict = check::judge(&plan, &history);
             (Some(plan), verdict, loaded.sources)
         }
     };
-    let status = engine::status(&verdict);
+    let status = Status::from(verdict.outcome);
     if args.format == Format::Json {
         let text = serde_json::to_string(&verdict)
             .map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;

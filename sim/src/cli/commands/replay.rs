@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use overheard::check;
 use overheard::history::{self, Event, History};
 use overheard::plan::Sabotage;
 use overheard::report::{Status, human, picture, story, time};
@@ -138,7 +139,7 @@ fn replayed(
     limit: Duration,
 ) -> Result<History, Trouble> {
     let loaded = Arc::clone(loaded);
-    pool::guarded(limit, move || engine::run(&engine::plan(&loaded, seed, world), world))
+    pool::guarded(limit, move || engine::run(&engine::plan(&loaded, seed, world), world, limit))
 }
 
 fn told_trouble(trouble: &Trouble, file: &str, seed: u64, world: World) -> Outcome {
@@ -172,7 +173,7 @@ fn tell(
         out(&picture::story(history, &keep))?;
     }
     let plan = engine::plan(loaded, seed, world);
-    let verdict = engine::judge(&plan, history);
+    let verdict = check::judge(&plan, history);
     let status = Status::from(verdict.outcome);
     let last = history.events.last().map_or(0, |event| event.t);
     let coloured = Context::coloured_stderr();
@@ -193,7 +194,7 @@ fn tell(
         };
         say(story::story(&verdict, &around).get(coloured))?;
     }
-    let mut exit = suite::exit_of(engine::status(&verdict));
+    let mut exit = suite::exit_of(verdict.outcome.into());
     if let Some(difference) = saved.and_then(|saved| history::first_difference(saved, history)) {
         let red = human::style(Status::Nondeterministic);
         let (on, off) =
