@@ -2,7 +2,8 @@
 
 use regex::Regex;
 
-use super::cx::{Cx, Fields};
+use super::cx::Cx;
+use super::fields::Fields;
 use super::node::Node;
 use super::{Network, Preset, codes};
 use crate::diagnostic::Diagnostic;

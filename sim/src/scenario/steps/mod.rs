@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use super::clients::Clients;
 use super::codes;
-use super::cx::{Cx, Fields};
+use super::cx::Cx;
+use super::fields::Fields;
 use super::labels::{Labels, Use};
 use super::node::{Entry, Node};
 use super::values::{self, Holes};
