@@ -6,12 +6,14 @@ use std::time::Duration;
 use overheard::check;
 use overheard::history::History;
 use overheard::plan::{Plan, Sabotage};
+use overheard::report::ladder::{self, Style};
 use overheard::report::{Invalid, Text};
 use overheard::run::{self, RunOptions};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::{Outcome, Verdict};
 
+use super::environment::Environment;
 use super::exit::Failure;
 use super::network::NetworkChoice;
 
@@ -54,9 +56,10 @@ pub(crate) fn run(plan: &Plan, world: World, max_wall: Duration) -> History {
 }
 
 /// Draws what happened around a finding.
-pub(crate) fn ladder(plan: &Plan, history: &History, verdict: &Verdict) -> String {
-    let _ = (plan, history, verdict);
-    String::new()
+pub(crate) fn ladder(history: &History, verdict: &Verdict) -> String {
+    let style = if Environment::is_utf8() { Style::Unicode } else { Style::Ascii };
+    let first = verdict.findings.first();
+    first.map_or_else(String::new, |finding| ladder::ladder(history, finding, style))
 }
 
 /// What a verdict says, without marks that a run did not reach: those are for all runs of a

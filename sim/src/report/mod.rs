@@ -9,6 +9,7 @@ pub mod human;
 pub mod json;
 #[cfg(feature = "cli")]
 pub mod junit;
+pub mod ladder;
 pub mod markdown;
 pub mod picture;
 pub mod story;

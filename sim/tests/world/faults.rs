@@ -106,7 +106,11 @@ fn chopped_bytes_are_the_same_bytes() {
     for names in [&[TransportName::Polling][..], &[TransportName::WebSocket]] {
         let mut story = two()
             .fault(Fault::Chop { who: vec![BOB], bytes: 1 }, None)
-            .emit(0, "chat", &[text("in small pieces"), Value::Object([("x", 1_i64)].into_iter().collect())])
+            .emit(
+                0,
+                "chat",
+                &[text("in small pieces"), Value::Object([("x", 1_i64)].into_iter().collect())],
+            )
             .expect(&[1], "chat");
         story.client(1).transports = names.to_vec();
         story.plan.network.chop = Some(3);
@@ -191,10 +195,19 @@ fn a_lost_session_is_recovered() {
         .emit(1, "join", &[text("tea")])
         .emit(0, "chat", &[text("before"), Value::from("a1b2c3d")])
         .fault(Fault::Cut { who: vec![BOB] }, None)
-        .emit(0, "broadcast", &[Value::Object(
-            [("event", text("missed")), ("to", text("tea")), ("args", Value::from(vec![text("goodbye")]))]
-                .into_iter().collect(),
-        )])
+        .emit(
+            0,
+            "broadcast",
+            &[Value::Object(
+                [
+                    ("event", text("missed")),
+                    ("to", text("tea")),
+                    ("args", Value::from(vec![text("goodbye")])),
+                ]
+                .into_iter()
+                .collect(),
+            )],
+        )
         .advance(5000)
         .emit(0, "chat", &[text("after")])
         .expect(&[1], "chat");

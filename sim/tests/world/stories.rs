@@ -118,9 +118,7 @@ fn the_server_acts_on_its_own_account() {
     assert_eq!(told.received("alice"), ["news []"; 3]);
     let acked = |what: &What| matches!(what, What::BroadcastAcked { timed_out: false, .. });
     assert_eq!(told.count("server", acked), 3);
-    let kicked = |what: &What| {
-        matches!(what, What::Disconnected { reason, .. } if reason == "io server disconnect")
-    };
+    let kicked = |what: &What| matches!(what, What::Disconnected { reason, .. } if reason == "io server disconnect");
     assert_eq!(told.count("bob", kicked), 1);
 }
 

@@ -187,9 +187,7 @@ impl<'a> Judge<'_, 'a> {
 /// The clients whose ids patterns mention.
 fn mentioned<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Vec<ClientId> {
     let mut clients = Vec::new();
-    for pattern in patterns {
-        mentioned_by(pattern, &mut clients);
-    }
+    patterns.into_iter().for_each(|pattern| mentioned_by(pattern, &mut clients));
     clients
 }
 

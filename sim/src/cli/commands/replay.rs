@@ -184,7 +184,7 @@ fn tell(
     );
     say(&format!("\n{line}"))?;
     if status > Status::Pass {
-        let ladder = engine::ladder(&plan, history, &verdict);
+        let ladder = engine::ladder(history, &verdict);
         let replay = play::replay(loaded.scenario.file(), seed, world);
         let around = story::Around {
             sources: &loaded.sources,
