@@ -261,6 +261,9 @@ impl Clients {
             } else {
                 complete = false;
                 self.not_found(cx, name, &item.span);
+                if cx.is_fed_up() {
+                    break;
+                }
                 continue;
             };
             if items.len() > 1 && meant.len() == 1 && seen.contains(&meant[0]) {
@@ -290,15 +293,10 @@ impl Clients {
 
     /// Warns about clients that no step speaks of; of a group one is enough.
     pub(super) fn lint(&self, cx: &mut Cx) {
-        let used_groups: Vec<&Option<String>> = self
-            .group_of
-            .iter()
-            .zip(&self.used)
-            .filter(|(_, used)| **used)
-            .map(|(group, _)| group)
-            .collect();
+        let used = self.group_of.iter().zip(&self.used).filter(|(_, used)| **used);
+        let used_groups: BTreeSet<&Option<String>> = used.map(|(group, _)| group).collect();
         for ((client, group), used) in self.all.iter().zip(&self.group_of).zip(&self.used) {
-            if *used || (group.is_some() && used_groups.contains(&group)) {
+            if *used || (group.is_some() && used_groups.contains(group)) {
                 continue;
             }
             let name =

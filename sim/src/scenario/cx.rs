@@ -10,6 +10,12 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::duration::{self, DurationError};
 use crate::span::Span;
 
+/// Mistakes after which nothing more is looked for.
+const MANY: usize = 200;
+
+/// Names among which a similar one is looked for.
+const MANY_NAMES: usize = 2_000;
+
 /// Mistakes, as they are found.
 #[derive(Debug, Default)]
 pub(super) struct Cx {
@@ -54,6 +60,11 @@ impl Cx {
     /// How many mistakes there are; reading goes on, but some checks need a clean slate.
     pub(super) fn count(&self) -> usize {
         self.diagnostics.len()
+    }
+
+    /// Whether so much is wrong that more of it helps nobody, and only costs time.
+    pub(super) const fn is_fed_up(&self) -> bool {
+        self.diagnostics.len() >= MANY
     }
 
     /// Whether something is wrong already.
@@ -359,6 +370,9 @@ pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |name: &str| name.to_lowercase().replace(['_', ' '], "-");
     let found = plain(found);
     let length = found.chars().count();
+    if known.len() > MANY_NAMES || length > 100 {
+        return None;
+    }
     let ranked =
         known.iter().map(|name| (strsim::damerau_levenshtein(&found, &plain(name)), *name));
     let best = ranked.min_by_key(|(distance, _)| *distance);

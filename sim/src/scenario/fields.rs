@@ -1,7 +1,7 @@
 //! Maps whose keys are known: unknown, missing and contradicting keys, and what was meant.
 
 use super::codes;
-use super::cx::{Cx, did_you_mean};
+use super::cx::{Cx, did_you_mean, nearest};
 use super::node::{Entry, Node};
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
@@ -23,6 +23,7 @@ impl Cx {
             self.report(error.help(format!("its keys are {keys}")));
             return None;
         };
+        let mut meant = Vec::new();
         for entry in entries {
             let key = &entry.key;
             if known.contains(&key.value.as_str()) {
@@ -31,13 +32,14 @@ impl Cx {
             let title = format!("{what} has no key `{}`", key.value);
             let error =
                 Diagnostic::error(codes::UNKNOWN_KEY, title, &key.span, "not a key that is known");
+            meant.extend(nearest(&key.value, known).map(str::to_owned));
             let error = match hint(what, &key.value) {
                 Some(help) => error.help(help),
                 None => did_you_mean(error, &key.value, &key.span, known, "its keys are"),
             };
             self.report(error);
         }
-        Some(Fields { what: what.into(), at: at.clone(), entries })
+        Some(Fields { what: what.into(), at: at.clone(), entries, meant })
     }
 }
 
@@ -49,6 +51,8 @@ pub(super) struct Fields<'n> {
     /// Where it begins: its key or itself.
     pub(super) at: Span,
     entries: &'n [Entry],
+    /// Keys that unknown ones were probably meant to be.
+    meant: Vec<String>,
 }
 
 impl<'n> Fields<'n> {
@@ -70,7 +74,7 @@ impl<'n> Fields<'n> {
     /// The value of a key that must be there.
     pub(super) fn need(&self, cx: &mut Cx, key: &str) -> Option<&'n Node> {
         let node = self.get(key);
-        if node.is_none() {
+        if node.is_none() && !self.is_meant(key) {
             let title = format!("{} needs the key `{key}`", self.what);
             let label = format!("`{key}` is missing");
             let error = Diagnostic::error(codes::MISSING_KEY, title, &self.at, label);
@@ -80,6 +84,11 @@ impl<'n> Fields<'n> {
             });
         }
         node
+    }
+
+    /// Whether a key that is not known was probably meant to be this one.
+    pub(super) fn is_meant(&self, key: &str) -> bool {
+        self.meant.iter().any(|meant| meant == key)
     }
 
     /// The first two of these keys that stand here together.

@@ -113,7 +113,11 @@ impl Builder<'_> {
         };
         if let Some((what, span)) = refused {
             let title = format!("{what} is not allowed in scenario files");
-            let help = "repeat the value, or make a verb of what is repeated";
+            let help = if what == "a tag" {
+                "remove it; a value that shall be a text is quoted, and so is one that begins with `!`"
+            } else {
+                "repeat the value, or make a verb of what is repeated"
+            };
             self.diagnostics
                 .push(Diagnostic::error(codes::NOT_ALLOWED, title, &span, "here").help(help));
             return None;

@@ -97,6 +97,52 @@ fn check(text: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Files that would cost without end, if nothing were counted.
+#[test]
+fn work_is_bounded() {
+    let head = "version: 1\nname: x\nuse: [v.yaml]\nclients: [alice]\nsteps:\n";
+    let verb = |verb: usize, params: &str, body: &str| {
+        format!("  v{verb}: {{ params: {{ {params} }}, steps: [{body}] }}\n")
+    };
+    let laughs = (1..12).map(|number| {
+        let ten = ["$x"; 10].join(", ");
+        verb(number, "x: value", &format!("{{ v{}: {{ x: [{ten}] }} }}", number - 1))
+    });
+    let first = verb(0, "x: value", "{ emit: { from: alice, event: x, args: $x } }");
+    let laughs = format!("version: 1\nverbs:\n{first}{}", laughs.collect::<String>());
+    let calls = (1..12)
+        .map(|number| verb(number, "", &vec![format!("{{ v{}: }}", number - 1); 10].join(", ")));
+    let first = verb(0, "", "{ emit: { from: alice, event: x } }");
+    let calls = format!("version: 1\nverbs:\n{first}{}", calls.collect::<String>());
+    let nobody: String = (0..20_000).map(|number| format!("nobody{number}, ")).collect();
+    let many: String = (0..10_000).map(|number| format!("client{number}, ")).collect();
+    let nevers = "  - never: { at: alice, event: x }\n".repeat(5_000);
+    let cases = [
+        (format!("{head}  - v11: {{ x: 1 }}\n"), &laughs),
+        (format!("{head}  - v11:\n"), &calls),
+        (format!("{head}  - emit: {{ from: [{nobody}], event: x }}\n"), &calls),
+        (
+            format!(
+                "version: 1\nname: x\nclients: [{many}]\nsteps: [{{ cut: {{ who: nobody }} }}]\n"
+            ),
+            &calls,
+        ),
+        (format!("{head}  - advance: {{ by: 1s }}\n{nevers}"), &calls),
+        (
+            format!(
+                "{head}  - repeat: {{ times: 100000, steps: [{{ emit: {{ from: alice, event: x, args: [[{}]] }} }}] }}\n",
+                "1, ".repeat(20_000)
+            ),
+            &calls,
+        ),
+    ];
+    for (text, verbs) in cases {
+        let read = |_: &str| Ok(verbs.clone());
+        let rejected = load("x.yaml", &text, &read).unwrap_err();
+        assert!((1..=5_001).contains(&rejected.diagnostics.len()));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400.max(ProptestConfig::default().cases), failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -72,6 +72,9 @@ impl Steps<'_> {
         if let Some(node) = fields.get("any-order") {
             return self.events(node, "any-order", namespace).map(Wanted::AnyOrder);
         }
+        if ["event", "any-order", "all-of"].iter().any(|key| fields.is_meant(key)) {
+            return None;
+        }
         if fields.get("event").is_none() {
             let title = "`expect` does not say what";
             let label = "`event` is missing";
