@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use overheard::check;
+use overheard::diagnostic::render;
 use overheard::history::History;
 use overheard::plan::{Plan, Sabotage};
 use overheard::report::ladder::{self, Style};
-use overheard::report::{Invalid, Text};
+use overheard::report::{Invalid, Scenario, Text};
 use overheard::run::{self, RunOptions};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
 use overheard::scenario::{PlanOptions, load};
@@ -73,12 +74,23 @@ pub(crate) fn judge_without_marks(plan: &Plan, history: &History) -> Verdict {
     verdict
 }
 
+/// Says which marks no run of a scenario reached.
+pub(crate) fn tell_of_marks(scenario: &mut Scenario, loaded: &Loaded) {
+    if let Some(diagnostic) = scenario.unreached_diagnostic() {
+        scenario.told = Text {
+            plain: render(&diagnostic, &loaded.sources, false),
+            coloured: render(&diagnostic, &loaded.sources, true),
+        };
+    }
+}
+
 /// A file that cannot be run, for reports.
 pub(crate) fn invalid(file: &str, rejected: &Rejected) -> Invalid {
     let draw = |coloured| {
-        let drawn = rejected.diagnostics.iter().map(|diagnostic| {
-            overheard::diagnostic::render(diagnostic, &rejected.sources, coloured)
-        });
+        let drawn = rejected
+            .diagnostics
+            .iter()
+            .map(|diagnostic| render(diagnostic, &rejected.sources, coloured));
         drawn.collect::<Vec<_>>().join("\n\n")
     };
     Invalid {
