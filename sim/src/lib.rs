@@ -16,6 +16,7 @@ pub mod plan;
 mod recorder;
 pub mod rng;
 pub mod run;
+mod sabotage;
 pub mod scenario;
 mod signal;
 pub mod span;
