@@ -9,12 +9,23 @@
 //! `received` when a client's application would be told. Where `accepted` events exist, they give
 //! the order in which operations took effect, and audiences are exact; without them (a live
 //! server) an operation took effect at some time between its `invoke` and its `ok`.
+//!
+//! `HISTORY.md` describes the format for those who write such files.
+
+mod digest;
+mod lines;
+mod schema;
+mod values;
 
 use std::sync::Arc;
 
 use overheard_core::value::Value;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
+
+pub use self::digest::{Digest, digest};
+pub use self::lines::{Difference, Problem, ReadError, first_difference, read, write, write_line};
+pub use self::schema::schema;
 
 /// The version of the format that this code writes. Fields and kinds are only ever added.
 pub const VERSION: u32 = 1;
@@ -93,6 +104,7 @@ pub enum What {
         /// Which.
         op: u64,
         /// The values of its answer.
+        #[serde(with = "values::list")]
         values: Args,
     },
     /// An operation has not taken effect, and will not.
@@ -125,7 +137,7 @@ pub enum What {
         /// The message.
         message: SmolStr,
         /// The data.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "values::maybe")]
         data: Option<Value>,
     },
     /// A client's socket is disconnected.
@@ -154,6 +166,7 @@ pub enum What {
         /// The event.
         event: SmolStr,
         /// Its arguments, without the recovery offset.
+        #[serde(with = "values::list")]
         args: Args,
         /// The recovery offset that came with it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +180,7 @@ pub enum What {
         /// In which namespace.
         nsp: SmolStr,
         /// The values.
+        #[serde(with = "values::list")]
         values: Args,
     },
     /// A client dropped a volatile event of its own.
@@ -205,6 +219,7 @@ pub enum What {
         /// The event.
         event: SmolStr,
         /// Its arguments.
+        #[serde(with = "values::list")]
         args: Args,
         /// Whether the client wants an answer.
         ack: bool,
@@ -222,6 +237,7 @@ pub enum What {
         /// Which operation.
         op: u64,
         /// The answers, in order of arrival.
+        #[serde(with = "values::list")]
         responses: Args,
         /// Whether some are missing.
         timed_out: bool,
@@ -281,6 +297,7 @@ pub enum Operation {
         /// Which.
         nsp: SmolStr,
         /// The auth payload.
+        #[serde(default, with = "values::maybe")]
         auth: Option<Value>,
     },
     /// To leave a namespace.
@@ -295,6 +312,7 @@ pub enum Operation {
         /// The event.
         event: SmolStr,
         /// Its arguments.
+        #[serde(with = "values::list")]
         args: Args,
         /// Whether it waits for an answer.
         ack: bool,
@@ -316,6 +334,7 @@ pub enum Action {
         /// The event.
         event: SmolStr,
         /// Its arguments.
+        #[serde(with = "values::list")]
         args: Args,
         /// Whether it may be dropped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -1,0 +1,284 @@
+//! `expect-connection`, `expect-rooms`, and clients that are to be refused.
+
+use std::collections::BTreeSet;
+
+use smol_str::SmolStr;
+
+use super::Judge;
+use crate::check::codes::{CONNECTION, LET_IN, ROOM_LIST, TURNED_AWAY};
+use crate::check::sheet::{Sheet, concern};
+use crate::history::{Event, What};
+use crate::oracle::facts::Pos;
+use crate::oracle::names::index;
+use crate::oracle::steps::Place;
+use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Step, TransportName};
+
+/// What has become of a client, event by event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Known {
+    connected: bool,
+    recovered: bool,
+    disconnected: Option<SmolStr>,
+    refused: Option<SmolStr>,
+    transport: Option<TransportName>,
+}
+
+impl Known {
+    fn turn(&mut self, name: &str, nsp: &str, event: &Event) -> bool {
+        if event.who != name {
+            return false;
+        }
+        if let What::Connected { nsp: at, recovered, .. } = &event.what {
+            if at == nsp {
+                let transport = self.transport;
+                *self =
+                    Self { connected: true, recovered: *recovered, transport, ..Self::default() };
+            }
+        } else if let What::Disconnected { nsp: at, reason } = &event.what {
+            if at == nsp {
+                let (disconnected, transport) = (Some(reason.clone()), self.transport);
+                *self = Self { disconnected, transport, ..Self::default() };
+            }
+        } else if let What::Refused { nsp: at, message, .. } = &event.what {
+            if at == nsp {
+                let (refused, transport) = (Some(message.clone()), self.transport);
+                *self = Self { refused, transport, ..Self::default() };
+            }
+        } else if let What::Opened { transport } = &event.what {
+            self.transport = Some(match transport.as_str() {
+                "websocket" => TransportName::WebSocket,
+                _ => TransportName::Polling,
+            });
+        } else if let What::Upgraded = event.what {
+            self.transport = Some(TransportName::WebSocket);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn is(&self, state: &ConnectionState) -> bool {
+        let said = |known: &Option<SmolStr>, wanted: &Option<String>| {
+            known.as_ref().is_some_and(|known| wanted.as_ref().is_none_or(|text| known == text))
+        };
+        match state {
+            ConnectionState::Connected => self.connected,
+            ConnectionState::Recovered => self.connected && self.recovered,
+            ConnectionState::Disconnected(reason) => said(&self.disconnected, reason),
+            ConnectionState::Refused(message) => said(&self.refused, message),
+            ConnectionState::Transport(wanted) => self.transport == Some(*wanted),
+        }
+    }
+
+    fn words(&self) -> String {
+        let transport = match self.transport {
+            Some(TransportName::Polling) => " over polling",
+            Some(TransportName::WebSocket) => " over websocket",
+            None => "",
+        };
+        if let Some(reason) = &self.disconnected {
+            return format!("disconnected ({reason})");
+        }
+        if let Some(message) = &self.refused {
+            return format!("refused ({message})");
+        }
+        match (self.connected, self.recovered) {
+            (true, true) => format!("connected{transport}, and recovered"),
+            (true, false) => format!("connected{transport}"),
+            (false, _) => "not connected yet".to_owned(),
+        }
+    }
+}
+
+impl<'a> Judge<'_, 'a> {
+    pub(super) fn connection(
+        &mut self,
+        sheet: &mut Sheet,
+        place: &Place<'a>,
+        expect: &ExpectConnection,
+    ) {
+        let (time, end) = self.deadline(place, expect.within);
+        for client in &expect.at {
+            self.tally(sheet).judged += 1;
+            let (met, last) = self.becomes(place, *client, expect, time, end);
+            if met {
+                continue;
+            }
+            let name = self.client(*client);
+            let wanted = state_words(&expect.state);
+            let title = format!("{name} is not {wanted} in time, but {}", last.words());
+            let label = format!("it is {}", last.words());
+            let mut finding = self.about(&CONNECTION, place.step, None, title, label);
+            concern(&mut finding, [name]);
+            finding.t = time.min(self.case.facts.events.last().map_or(0, |event| event.t));
+            sheet.find(finding);
+        }
+    }
+
+    /// Whether a client was in a state when the step began, or came into it before its deadline.
+    /// What ends (being disconnected, refused) may have been over again by then.
+    fn becomes(
+        &self,
+        place: &Place<'_>,
+        client: ClientId,
+        expect: &ExpectConnection,
+        time: u64,
+        end: Pos,
+    ) -> (bool, Known) {
+        let begin = self.begin(place.step.id.0).unwrap_or_else(|| self.case.facts.last());
+        let passing = matches!(
+            expect.state,
+            ConnectionState::Disconnected(_)
+                | ConnectionState::Refused(_)
+                | ConnectionState::Recovered
+        );
+        let from = if passing { self.act_began(place) } else { begin };
+        let name = self.client(client);
+        let mut known = Known::default();
+        let mut asked = false;
+        for (pos, event) in (0..).zip(self.case.facts.events) {
+            if pos >= begin && !asked {
+                asked = true;
+                if known.is(&expect.state) {
+                    return (true, known);
+                }
+            }
+            if pos >= end || event.t > time {
+                break;
+            }
+            if known.turn(name, &expect.namespace, event) && pos >= from && known.is(&expect.state)
+            {
+                return (true, known);
+            }
+        }
+        (known.is(&expect.state), known)
+    }
+
+    pub(super) fn rooms(
+        &mut self,
+        sheet: &mut Sheet,
+        step: &'a Step,
+        at: &[ClientId],
+        namespace: &str,
+        rooms: &[String],
+    ) {
+        let begin = self.begin(step.id.0).unwrap_or_default();
+        let events = &self.case.facts.events[index(begin)..];
+        let table = (begin..).zip(events).find_map(|(pos, event)| {
+            if let What::Rooms { nsp, sids, .. } = &event.what
+                && nsp == namespace
+            {
+                Some((pos, sids))
+            } else {
+                None
+            }
+        });
+        let Some((pos, sids)) = table else {
+            let title = "no table of rooms was written down here".to_owned();
+            return sheet.unknown(
+                crate::check::codes::NOT_CARRIED_OUT,
+                title,
+                Some(step.span.clone()),
+            );
+        };
+        for client in at {
+            self.tally(sheet).judged += 1;
+            let name = self.client(*client);
+            let sid = self.sid(*client, namespace, pos);
+            let sid = sid.map(|sid| self.case.facts.sids.name(sid));
+            let row = sids.iter().find(|(known, _)| Some(known) == sid);
+            let found: BTreeSet<&str> = row
+                .into_iter()
+                .flat_map(|(own, rooms)| rooms.iter().filter(move |room| *room != own))
+                .map(SmolStr::as_str)
+                .collect();
+            let wanted: BTreeSet<&str> = rooms.iter().map(String::as_str).collect();
+            if found != wanted {
+                let list = |rooms: &BTreeSet<&str>| {
+                    let rooms: Vec<&str> = rooms.iter().copied().collect();
+                    format!("[{}]", rooms.join(", "))
+                };
+                let title =
+                    format!("{name} is in {}, and should be in {}", list(&found), list(&wanted));
+                let label = format!("it is in {}", list(&found));
+                let mut finding = self.about(&ROOM_LIST, step, Some(pos), title, label);
+                concern(&mut finding, [name]);
+                sheet.find(finding);
+            }
+        }
+    }
+}
+
+fn state_words(state: &ConnectionState) -> String {
+    match state {
+        ConnectionState::Connected => "connected".to_owned(),
+        ConnectionState::Recovered => "recovered".to_owned(),
+        ConnectionState::Disconnected(None) => "disconnected".to_owned(),
+        ConnectionState::Disconnected(Some(reason)) => format!("disconnected ({reason})"),
+        ConnectionState::Refused(None) => "refused".to_owned(),
+        ConnectionState::Refused(Some(message)) => format!("refused ({message})"),
+        ConnectionState::Transport(TransportName::Polling) => "on polling".to_owned(),
+        ConnectionState::Transport(TransportName::WebSocket) => "on websocket".to_owned(),
+    }
+}
+
+/// Judges who was let in and who was refused against what the file says about its clients.
+pub(super) fn refusals(judge: &Judge<'_, '_>, sheet: &mut Sheet) {
+    let facts = &judge.case.facts;
+    for (client, plan) in (0..).zip(&judge.plan.clients) {
+        for namespace in &plan.namespaces {
+            let place = facts.place(client, &namespace.name);
+            let refused = place.map_or(&[][..], |place| &place.refused[..]);
+            let sockets = place.map_or(&[][..], |place| &place.sockets[..]);
+            let messages = refused.iter().map(|pos| (*pos, message(facts.at(*pos))));
+            let mut find = |code, pos: Option<Pos>, title: String, span: &crate::span::Span| {
+                let mut finding = judge.case.finding(code, pos, title);
+                let (span, text) = (span.clone(), "this is expected".to_owned());
+                finding.check = Some(crate::verdict::Label { span, text });
+                concern(&mut finding, [plan.name.as_str()]);
+                sheet.find(finding);
+            };
+            let (name, nsp) = (&plan.name, &namespace.name);
+            let Some((wanted, span)) = &namespace.refused else {
+                if let Some((pos, message)) = messages.into_iter().next()
+                    && !is_awaited(judge, ClientId(client), nsp)
+                {
+                    let title = format!("{name} was refused in `{nsp}`: {message}");
+                    find(&TURNED_AWAY, Some(pos), title, &plan.span);
+                }
+                continue;
+            };
+            let first = sockets.first().and_then(|sid| facts.sockets[index(*sid)].lives.first());
+            let reconnects = judge.case.steps.iter().any(|place| {
+                matches!(&place.step.action, Action::Connect { who, auth: Some(_) }
+                    if who.contains(&ClientId(client)))
+            });
+            let mut said = messages.map(|(_, message)| message);
+            if let Some(life) = first.filter(|_| !reconnects) {
+                let title = format!("{name} was let into `{nsp}`, and should be refused");
+                find(&LET_IN, Some(life.from), title, span);
+            } else if let Some(other) = said.find(|message| message != wanted) {
+                let title = format!("{name} was refused in `{nsp}` with another message: {other}");
+                find(&LET_IN, refused.first().copied(), title, span);
+            } else if refused.is_empty() && place.is_some() && facts.complete() {
+                let title = format!("{name} was neither let into `{nsp}` nor refused");
+                find(&LET_IN, None, title, span);
+            }
+            sheet.tally(crate::verdict::Property::File, "expectations", "expectations").judged += 1;
+        }
+    }
+}
+
+fn message(what: &What) -> SmolStr {
+    if let What::Refused { message, .. } = what { message.clone() } else { SmolStr::default() }
+}
+
+/// Whether a step waits for a client to be refused.
+fn is_awaited(judge: &Judge<'_, '_>, client: ClientId, nsp: &str) -> bool {
+    judge.case.steps.iter().any(|place| {
+        matches!(&place.step.action, Action::ExpectConnection(expect)
+            if expect.namespace == nsp
+                && expect.at.contains(&client)
+                && matches!(expect.state, ConnectionState::Refused(_)))
+    })
+}
