@@ -5,12 +5,31 @@
 //! `lint` looks for what can be read but cannot be meant. All mistakes of a file are reported
 //! together. Nothing here touches a file system: texts are handed in.
 
-pub mod codes;
+mod client;
+mod clients;
+pub(crate) mod codes;
+mod cx;
+mod fields;
+mod file;
+mod format;
 mod instance;
+mod labels;
+mod lint;
+mod node;
+mod schema;
+mod server;
+mod steps;
+mod values;
+mod verbs;
+mod yaml;
 
 use std::time::Duration;
 
-use crate::diagnostic::{Diagnostic, Sources};
+use cx::Cx;
+pub use format::format;
+pub use schema::schema;
+
+use crate::diagnostic::{Diagnostic, Severity, Sources};
 use crate::plan::{
     Answer, Bounds, ClientNamespace, Mark, Sabotage, ServerPlan, Step, TransportName, Unclaimed,
 };
@@ -153,23 +172,19 @@ pub fn load(
     text: &str,
     read: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<Loaded, Rejected> {
-    let _ = (path, text, read);
-    Err(Rejected { diagnostics: Vec::new(), sources: Sources::new() })
-}
-
-/// Formats a file of scenarios or verbs; comments stay.
-///
-/// # Errors
-/// The file is not YAML.
-pub fn format(path: &str, text: &str) -> Result<String, Rejected> {
-    let _ = path;
-    Ok(text.to_owned())
-}
-
-/// The JSON Schema (draft-07) of scenario files.
-#[must_use]
-pub fn schema() -> serde_json::Value {
-    serde_json::json!({})
+    let (mut cx, mut sources) = (Cx::default(), Sources::new());
+    let scenario = file::scenario(&mut cx, path, text, read, &mut sources);
+    let mut diagnostics = cx.finish();
+    let place = |diagnostic: &Diagnostic| {
+        let span = &diagnostic.primary.span;
+        (*span.file != *path, span.file.clone(), span.start)
+    };
+    diagnostics.sort_by_key(place);
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    match scenario {
+        Some(scenario) if !failed => Ok(Loaded { scenario, warnings: diagnostics, sources }),
+        Some(_) | None => Err(Rejected { diagnostics, sources }),
+    }
 }
 
 impl Scenario {
