@@ -20,6 +20,7 @@ mod recorder;
 pub mod report;
 pub mod rng;
 pub mod run;
+mod sabotage;
 pub mod scenario;
 mod signal;
 pub mod span;

@@ -9,7 +9,6 @@ use overheard_core::app::{App as _, Hosted};
 use overheard_core::chat::Chat;
 use overheard_core::server::Server;
 use overheard_core::time::Instant;
-use smol_str::SmolStr;
 
 use super::faults::Faults;
 use super::wall::Wall;
@@ -21,11 +20,9 @@ use crate::net::clock::nanos;
 use crate::net::switchboard::Switchboard;
 use crate::peer::Peer;
 use crate::plan::{ClientId, Plan};
-use crate::recorder::Recorder;
+use crate::recorder::{RUN, Recorder};
 use crate::rng::Stream;
-
-/// Who writes the events of the run itself.
-pub(crate) const RUN: SmolStr = SmolStr::new_static("run");
+use crate::sabotage::{Bug, Saboteur};
 
 /// Most sockets for which the table of rooms is written down after each step.
 const SNAPSHOT_SOCKETS: u64 = 64;
@@ -34,7 +31,7 @@ const SNAPSHOT_SOCKETS: u64 = 64;
 const LOOK_AGAIN: u64 = 20_000_000;
 
 /// The application under test.
-pub(crate) type TestApp = Chat;
+pub(crate) type TestApp = Saboteur<Chat>;
 
 /// What only the stage can do.
 pub(crate) trait Stagehand {
@@ -84,7 +81,8 @@ impl ServerSeat {
     /// The options cannot be.
     pub(crate) fn start(&self) -> Result<Rc<Host<TestApp>>, String> {
         let plan = &self.plan.server;
-        let config = server_config(plan)?;
+        let mut config = server_config(plan)?;
+        let bug = Bug::plant(self.plan.sabotage, &mut config);
         let engine = config.engine.clone();
         let number = self.incarnations.replace(self.incarnations.get() + 1);
         let ids = |what: &str| {
@@ -93,8 +91,8 @@ impl ServerSeat {
         };
         let now = EPOCH.saturating_add(self.recorder.clock().now());
         let server = Server::new(config, ids("session"), ids("socket"), Instant::from_nanos(now));
-        let hosted = Hosted::new(server, Chat::new(chat_config(plan)));
-        let host = Host::new(hosted, engine, self.recorder.clone());
+        let app = Saboteur::new(Chat::new(chat_config(plan)), bug.clone());
+        let host = Host::new(Hosted::new(server, app), engine, bug, self.recorder.clone());
         *self.host.borrow_mut() = Some(host.clone());
         Ok(host)
     }
