@@ -20,5 +20,6 @@ pub mod rng;
 pub mod run;
 pub mod scenario;
 mod signal;
+pub mod report;
 pub mod span;
 pub mod verdict;

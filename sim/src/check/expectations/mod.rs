@@ -187,17 +187,19 @@ impl<'a> Judge<'_, 'a> {
 /// The clients whose ids patterns mention.
 fn mentioned<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Vec<ClientId> {
     let mut clients = Vec::new();
-    for pattern in patterns {
-        match pattern {
-            Pattern::Value(template) => mentioned_in(template, &mut clients),
-            Pattern::Array(items) => clients.extend(mentioned(items)),
-            Pattern::Object(members) => {
-                clients.extend(mentioned(members.iter().map(|(_, member)| member)));
-            }
-            Pattern::Any | Pattern::Contains(_) | Pattern::Matches(_) | Pattern::Type(_) => {}
-        }
-    }
+    patterns.into_iter().for_each(|pattern| mentioned_by(pattern, &mut clients));
     clients
+}
+
+fn mentioned_by(pattern: &Pattern, clients: &mut Vec<ClientId>) {
+    match pattern {
+        Pattern::Value(template) => mentioned_in(template, clients),
+        Pattern::Array(items) => items.iter().for_each(|item| mentioned_by(item, clients)),
+        Pattern::Object(members) => {
+            members.iter().for_each(|(_, member)| mentioned_by(member, clients));
+        }
+        Pattern::Any | Pattern::Contains(_) | Pattern::Matches(_) | Pattern::Type(_) => {}
+    }
 }
 
 fn mentioned_in(template: &Template, clients: &mut Vec<ClientId>) {

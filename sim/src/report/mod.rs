@@ -1,0 +1,3 @@
+//! How a verdict is shown.
+
+pub mod ladder;

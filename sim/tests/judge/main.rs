@@ -1,0 +1,12 @@
+//! Histories written by hand, and what is said about them: each checker accepts and rejects.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
+
+mod accepts;
+mod dsl;
+mod expectations;
+mod intervals;
+mod lines;
+mod rejects;
+mod schema;
+mod whole;
