@@ -17,6 +17,9 @@ use crate::net::clock::Clock;
 use crate::plan::{ClientId, ConnectionState};
 use crate::signal::Signal;
 
+/// Who writes the events of the run itself.
+pub(crate) const RUN: SmolStr = SmolStr::new_static("run");
+
 /// What is known of an operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Op {
@@ -333,8 +336,17 @@ impl Recorder {
         see(&mut self.0.notes.borrow_mut().env)
     }
 
-    /// Takes the events out, at the end.
+    /// Takes the events out, at the end, which is written down if nobody has come to that.
     pub(crate) fn take_events(&self) -> Vec<Event> {
+        let has_ended = {
+            let notes = self.0.notes.borrow();
+            notes.events.last().is_some_and(|event| matches!(event.what, What::End { .. }))
+        };
+        if !has_ended {
+            let broken = || EndReason::Broken("the run has stopped in the middle".to_owned());
+            let reason = self.stopped().unwrap_or_else(broken);
+            self.record(RUN, What::End { reason });
+        }
         std::mem::take(&mut self.0.notes.borrow_mut().events)
     }
 }

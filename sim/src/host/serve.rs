@@ -56,17 +56,17 @@ pub(crate) async fn serve<A: App + 'static>(host: Rc<Host<A>>, network: Rc<dyn N
 
 /// One TCP connection, to its end.
 async fn connection<A: App + 'static>(host: Rc<Host<A>>, accepted: Accepted) {
-    let Accepted { io, client } = accepted;
+    let Accepted { io, caller } = accepted;
     let switched: Rc<Cell<Option<WsId>>> = Rc::default();
     let service = service_fn(|request| {
-        let (host, switched) = (host.clone(), switched.clone());
+        let (host, switched, client) = (host.clone(), switched.clone(), caller.client());
         async move { Visit { host, client, switched }.answer(request).await }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     let http = http.auto_date_header(false).serve_connection(TokioIo::new(io), service);
     let parts = http.without_shutdown().await;
     let Some(ws) = switched.get() else { return };
-    let feed = HostFeed { host: host.clone(), client, ws };
+    let feed = HostFeed { host: host.clone(), client: caller.client(), ws };
     let outbox = host.state.borrow().outbox(ws);
     match (parts, outbox) {
         (Ok(parts), Some(outbox)) => {

@@ -9,7 +9,7 @@ use tokio::time::Instant as TokioInstant;
 
 /// Reads the time since the beginning of the run, in nanoseconds. It never goes back.
 #[derive(Clone, Debug)]
-pub struct Clock(Rc<Source>);
+pub(crate) struct Clock(Rc<Source>);
 
 #[derive(Debug)]
 enum Source {
@@ -34,7 +34,7 @@ impl Clock {
 
     /// Nanoseconds since the beginning.
     #[must_use]
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         match &*self.0 {
             Source::Tokio(start) => nanos(start.elapsed()),
             Source::Turmoil(last) => {
@@ -47,12 +47,12 @@ impl Clock {
 
     /// The same, as core counts it.
     #[must_use]
-    pub fn instant(&self) -> Instant {
+    pub(crate) fn instant(&self) -> Instant {
         Instant::from_nanos(self.now())
     }
 
     /// Waits until that many nanoseconds since the beginning.
-    pub async fn sleep_until(&self, at: u64) {
+    pub(crate) async fn sleep_until(&self, at: u64) {
         loop {
             // What is left is counted by the runtime that waits.
             let Some(left) = at.checked_sub(self.now()).filter(|left| *left > 0) else { return };

@@ -11,7 +11,7 @@ use futures_util::future::{FutureExt, LocalBoxFuture};
 use super::pipe::{Pipe, Stream};
 use super::postman::Postman;
 use super::switchboard::{End, Weather};
-use super::{Accepted, BoxIo, Listener, Network};
+use super::{Accepted, BoxIo, Caller, Listener, Network};
 use crate::signal::Signal;
 
 /// Connections that wait to be accepted.
@@ -81,7 +81,8 @@ impl Listener for Waiting {
                 let seen = self.0.news.count();
                 let next = self.0.queue.borrow_mut().pop_front();
                 if let Some((stream, client)) = next {
-                    return Ok(Accepted { io: Box::new(stream), client });
+                    let caller = Caller::lookup(move || client);
+                    return Ok(Accepted { io: Box::new(stream), caller });
                 }
                 self.0.news.changed(seen).await;
             }

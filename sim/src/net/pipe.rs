@@ -195,6 +195,10 @@ impl Pipe {
             && self.lines.iter().any(|line| line.borrow().wedged)
     }
 
+    pub(super) const fn end(&self) -> &Rc<End> {
+        &self.end
+    }
+
     /// Whether neither side has gone.
     pub(super) fn is_open(&self) -> bool {
         !self.reset.get() && !self.client_gone.get()

@@ -126,6 +126,25 @@ impl End {
         });
     }
 
+    /// The network has lost or held something back that the server sent; which it was.
+    pub(super) fn touch_rack_faults(&self) -> Option<Effect> {
+        let mut worst = None;
+        self.each(|active| match active.effect {
+            Effect::Partition | Effect::Hold => {
+                active.touch();
+                if worst != Some(Effect::Partition) {
+                    worst = Some(active.effect);
+                }
+            }
+            Effect::Stall(_)
+            | Effect::BlackHole(_)
+            | Effect::Delay(_)
+            | Effect::Chop(_)
+            | Effect::Refuse => {}
+        });
+        worst
+    }
+
     fn add_effect(&self, active: Active) {
         self.active.borrow_mut().push(active);
         self.calm.set(false);

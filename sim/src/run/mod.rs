@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use crate::history::{EndReason, Event, Header, History, VERSION, What};
 use crate::plan::Plan;
+use crate::recorder::RUN;
 
 /// Which network a run has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +73,7 @@ pub fn run(plan: &Plan, options: &RunOptions) -> History {
 /// The history of a run that could not be.
 fn broken(reason: &str) -> Vec<Event> {
     let what = What::End { reason: EndReason::Broken(reason.to_owned()) };
-    vec![Event { n: 0, t: 0, who: world::RUN, what, parent: None, step: None }]
+    vec![Event { n: 0, t: 0, who: RUN, what, parent: None, step: None }]
 }
 
 fn header(plan: &Plan, network: NetworkKind) -> Header {

@@ -9,7 +9,6 @@ use overheard_core::app::{App as _, Hosted};
 use overheard_core::chat::Chat;
 use overheard_core::server::Server;
 use overheard_core::time::Instant;
-use smol_str::SmolStr;
 
 use super::faults::Faults;
 use super::wall::Wall;
@@ -21,11 +20,8 @@ use crate::net::clock::nanos;
 use crate::net::switchboard::Switchboard;
 use crate::peer::Peer;
 use crate::plan::{ClientId, Plan};
-use crate::recorder::Recorder;
+use crate::recorder::{RUN, Recorder};
 use crate::rng::Stream;
-
-/// Who writes the events of the run itself.
-pub(crate) const RUN: SmolStr = SmolStr::new_static("run");
 
 /// Most sockets for which the table of rooms is written down after each step.
 const SNAPSHOT_SOCKETS: u64 = 64;

@@ -104,6 +104,21 @@ impl Story {
         self.step(Action::Heal(None))
     }
 
+    /// Runs on both networks; what is received has to be the same.
+    pub(crate) fn on_both(&self) -> [Told; 2] {
+        let told = [self.run(NetworkKind::Memory), self.run(NetworkKind::Turmoil)];
+        for told in &told {
+            told.is_complete();
+        }
+        for client in &self.plan.clients {
+            let name = &client.name;
+            let [memory, turmoil] = &told;
+            let texts = || format!("{}\n{}", memory.lines(), turmoil.lines());
+            assert_eq!(memory.received(name), turmoil.received(name), "{}", texts());
+        }
+        told
+    }
+
     pub(crate) fn run(&self, network: NetworkKind) -> Told {
         Told(run(&self.plan, &RunOptions { network, max_wall: None }))
     }
