@@ -193,7 +193,7 @@ fn snippets<'a>(
         let text = sources.get(file)?;
         let mut snippet = Snippet::source(text).path(file.to_owned());
         for (label, kind) in labels.iter().filter(|(label, _)| &*label.span.file == file) {
-            let annotation = kind.clone().span(within(text, &label.span));
+            let annotation = kind.span(within(text, &label.span));
             let label = normalize_untrusted_str(&label.text);
             snippet = snippet.annotation(annotation.label(label));
         }
@@ -204,7 +204,13 @@ fn snippets<'a>(
 
 /// The bytes of a span, or the nearest ones that there are.
 fn within(text: &str, span: &Span) -> Range<usize> {
-    let start = text.floor_char_boundary(span.start);
-    let end = text.ceil_char_boundary(span.end.max(start));
+    let mut start = span.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = span.end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
     start..end
 }

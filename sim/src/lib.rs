@@ -5,21 +5,22 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod diagnostic;
 pub mod duration;
-pub mod check;
 pub mod history;
 mod host;
 pub mod matching;
-pub mod oracle;
 pub mod net;
+pub mod oracle;
 mod peer;
 pub mod plan;
 mod recorder;
+pub mod report;
 pub mod rng;
 pub mod run;
+mod sabotage;
 pub mod scenario;
 mod signal;
-pub mod report;
 pub mod span;
 pub mod verdict;

@@ -17,7 +17,7 @@ use overheard_core::app::{App, Hosted};
 use overheard_core::engine::{EngineConfig, Input, Output, Response};
 use overheard_core::server::Command;
 use overheard_core::time::Instant;
-use overheard_core::wire::{RequestId, WsId};
+use overheard_core::wire::{Frame, RequestId, WsId};
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
@@ -26,6 +26,7 @@ use self::observe::Watch;
 use crate::history::{Action, Counters, What};
 use crate::net::websocket::{Closing, Outbox};
 use crate::recorder::Recorder;
+use crate::sabotage::Bug;
 use crate::signal::Signal;
 
 /// Who writes the server's events.
@@ -48,6 +49,8 @@ enum Answer {
 /// Where the task of a request waits for it.
 #[derive(Debug, Default)]
 struct Slot {
+    /// The session that the request names.
+    session: SmolStr,
     answers: RefCell<VecDeque<Answer>>,
     news: Signal,
 }
@@ -98,6 +101,7 @@ pub(crate) struct Host<A> {
     recorder: Recorder,
     state: RefCell<State<A>>,
     engine: EngineConfig,
+    bug: Bug,
     /// The time that the clerk waits for.
     armed: Cell<u64>,
     news: Notify,
@@ -114,7 +118,12 @@ impl<A> fmt::Debug for Host<A> {
 
 impl<A: App> Host<A> {
     /// A process with this machine in it.
-    pub(crate) fn new(hosted: Hosted<A>, engine: EngineConfig, recorder: Recorder) -> Rc<Self> {
+    pub(crate) fn new(
+        hosted: Hosted<A>,
+        engine: EngineConfig,
+        bug: Bug,
+        recorder: Recorder,
+    ) -> Rc<Self> {
         let state = State {
             hosted,
             watch: Watch::new(recorder.clone()),
@@ -127,6 +136,7 @@ impl<A: App> Host<A> {
             recorder,
             state: RefCell::new(state),
             engine,
+            bug,
             armed: Cell::new(u64::MAX),
             news: Notify::new(),
             dead: Cell::new(false),
@@ -179,11 +189,12 @@ impl<A: App> Host<A> {
     }
 
     fn carry_out(&self, state: &mut State<A>, act: Act) {
-        let Act { op, action, commands, waits } = act;
+        let Act { op, action, mut commands, waits } = act;
         let closes = action == Action::Close;
         let step = self.recorder.op(op).and_then(|op| op.step);
         self.recorder.write(SERVER, What::Acted { op, action }, None, step);
         state.watch.client = None;
+        self.bug.commands(&mut commands, state.hosted.server());
         if let Err(error) = state.hosted.command(self.now(), commands) {
             self.recorder.broken(format!("the server's host: {error}"));
         }
@@ -199,7 +210,12 @@ impl<A: App> Host<A> {
 
     fn drain(&self, state: &mut State<A>) {
         while let Some(output) = state.hosted.poll_output(&mut state.watch) {
-            Self::perform(state, output);
+            self.perform(state, output);
+        }
+        for (ws, frame) in self.bug.extra() {
+            if let Some(outbox) = state.outbox(ws) {
+                outbox.fill(|frames| frames.push(frame));
+            }
         }
         let next = state.hosted.poll_timeout().map_or(u64::MAX, |(at, _)| at.as_nanos());
         if next < self.armed.get() {
@@ -207,10 +223,11 @@ impl<A: App> Host<A> {
         }
     }
 
-    fn perform(state: &mut State<A>, output: Output) {
+    fn perform(&self, state: &mut State<A>, output: Output) {
         match output {
-            Output::Respond { request, response } => {
+            Output::Respond { request, mut response } => {
                 if let Some(slot) = state.requests.remove(&request) {
+                    self.bug.response(&slot.session, &mut response);
                     slot.put(Answer::Respond(response));
                 }
             }
@@ -237,7 +254,7 @@ impl<A: App> Host<A> {
             }
             Output::WsSend(ws) => {
                 if let Some(outbox) = state.outbox(ws) {
-                    outbox.fill(|frames| state.hosted.take_frames(ws, frames));
+                    outbox.fill(|frames| self.take_frames(state, ws, frames));
                 }
             }
             Output::WsClose { ws, code } => {
@@ -251,6 +268,16 @@ impl<A: App> Host<A> {
                 }
             }
         }
+    }
+
+    fn take_frames(&self, state: &mut State<A>, ws: WsId, frames: &mut Vec<Frame>) {
+        if !self.bug.is_planted() {
+            return state.hosted.take_frames(ws, frames);
+        }
+        let mut taken = Vec::new();
+        state.hosted.take_frames(ws, &mut taken);
+        self.bug.frames(ws, &mut taken);
+        frames.append(&mut taken);
     }
 
     /// Carries out acts and timeouts, for as long as the process lives.

@@ -151,7 +151,7 @@ impl<A: App> Visit<A> {
             let mut state = self.host.state.borrow_mut();
             let id = RequestId(state.next_request);
             state.next_request += 1;
-            let slot = Rc::new(Slot::default());
+            let slot = Rc::new(Slot { session: session_of(&request), ..Slot::default() });
             state.requests.insert(id, slot.clone());
             (id, slot)
         };
@@ -248,6 +248,12 @@ impl<A: App> Drop for Pending<'_, A> {
         };
         host.input(self.visit.client, input);
     }
+}
+
+/// The session that a request names.
+fn session_of(request: &Request<Incoming>) -> SmolStr {
+    let query = request.uri().query().unwrap_or_default();
+    query.split('&').find_map(|part| part.strip_prefix("sid=")).unwrap_or_default().into()
 }
 
 fn is_upgrade(request: &Request<Incoming>) -> bool {

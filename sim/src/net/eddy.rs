@@ -73,6 +73,11 @@ impl Network for Eddy {
             }
             let Weather { clock, board } = &this.weather;
             clock.sleep_until(clock.now() + end.round_trip()).await;
+            if board.is_down() {
+                // Turmoil would let it wait for the next process; a dead one refuses.
+                board.found_nobody();
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             let inner = TcpStream::connect((SERVER, PORT)).await;
             let inner = inner.inspect_err(|_| board.found_nobody())?;
             let postman = this.postmen.get(usize::from(end.rack()));

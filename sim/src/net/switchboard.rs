@@ -299,6 +299,11 @@ impl Switchboard {
         *self.0.down.borrow_mut() = touched;
     }
 
+    /// Whether a fault keeps the server down.
+    pub(super) fn is_down(&self) -> bool {
+        self.0.down.borrow().is_some()
+    }
+
     /// Counts a connection that found no server.
     pub(super) fn found_nobody(&self) {
         if let Some(touched) = &*self.0.down.borrow() {

@@ -39,6 +39,7 @@ impl Peer {
                     let known = ConnectionState::Refused(Some(message.to_string()));
                     self.note(What::Refused { nsp: nsp.clone(), message: message.clone(), data });
                     self.recorder.set_state(self.number, nsp, known);
+                    self.refused.set(true);
                 }
                 if refused || !self.reconnection {
                     for op in state.connecting.remove(&socket).unwrap_or_default() {
@@ -53,7 +54,10 @@ impl Peer {
             Event::Acked { token, result, .. } => {
                 let op = token.0;
                 let what = match result {
-                    Ok(values) => ok(op, self.recorder.share(values)),
+                    Ok(values) => {
+                        state.acked.push(op);
+                        ok(op, self.recorder.share(values))
+                    }
                     Err(error) => What::Info { op, error: ack_error(error) },
                 };
                 self.recorder.finish(&self.name, op, what);

@@ -64,7 +64,7 @@ impl Peer {
         let task = async move {
             let answer = this.ask(http).await;
             this.state.borrow_mut().tasks.remove(&request);
-            this.input(match answer {
+            this.input_from_wire(match answer {
                 Ok((status, body)) => Input::HttpResponse { request, status, body },
                 Err(Failed) => Input::HttpFailed { request },
             });
@@ -141,7 +141,7 @@ struct PeerFeed {
 
 impl Feed for PeerFeed {
     fn frames(&self, frames: Vec<Frame>) {
-        self.peer.input(Input::WsFrames { ws: self.ws, frames });
+        self.peer.input_from_wire(Input::WsFrames { ws: self.ws, frames });
     }
 
     fn flushed(&self, batches: u32) {

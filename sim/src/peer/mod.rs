@@ -6,6 +6,7 @@
 mod events;
 mod links;
 pub(crate) mod raw;
+mod tap;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -76,6 +77,10 @@ struct State {
     wishes: VecDeque<Wish>,
     /// Commands that events led to, for when the machine is drained.
     replies: Vec<Command>,
+    /// Operations that were answered since the wire was last looked at.
+    acked: Vec<u64>,
+    /// Which operation each answer on the wire was for.
+    answered: BTreeMap<(SmolStr, u64), u64>,
     outboxes: BTreeMap<WsId, Rc<Outbox>>,
     tasks: BTreeMap<RequestId, AbortHandle>,
     dials: BTreeMap<WsId, AbortHandle>,
@@ -94,6 +99,8 @@ pub(crate) struct Peer {
     end: Rc<End>,
     pool: Pool,
     state: RefCell<State>,
+    /// Whether a namespace has ever refused it.
+    refused: Cell<bool>,
     armed: Cell<u64>,
     news: Notify,
 }
@@ -133,6 +140,8 @@ impl Peer {
             current: None,
             wishes: VecDeque::new(),
             replies: Vec::new(),
+            acked: Vec::new(),
+            answered: BTreeMap::new(),
             outboxes: BTreeMap::new(),
             tasks: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -148,6 +157,7 @@ impl Peer {
             end,
             pool: Pool::default(),
             state: RefCell::new(state),
+            refused: Cell::new(false),
             armed: Cell::new(u64::MAX),
             news: Notify::new(),
         }))

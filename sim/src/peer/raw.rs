@@ -1,8 +1,205 @@
-//! A hostile or hand-operated peer.
+//! A hostile or hand-operated peer: it says what it likes, and sees whether it is thrown out.
 
-use crate::plan::Raw;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use overheard_core::codec::engine::payload::SEPARATOR;
+use overheard_core::value::Value;
+use smol_str::{SmolStr, format_smolstr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::history::What;
+use crate::net::BoxIo;
+use crate::net::clock::nanos;
+use crate::plan::{Raw, TransportName};
 use crate::run::world::World;
 
+/// How long it waits for an answer that it needs to go on.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How its connection has ended.
+enum Ending {
+    /// The server has closed it.
+    Closed,
+    /// It is still open.
+    Open,
+}
+
+/// What kept it from saying what it wanted to say.
+struct Thwarted;
+
 impl World {
-    pub(crate) async fn raw(&self, _: u32, _: &Raw) {}
+    /// Carries a hostile step out. Its events are those of `raw-N`, N being the step's number:
+    /// `Opened` when it has said all, and `Disconnected` with the reason `closed` or `open`.
+    pub(crate) async fn raw(self: &Rc<Self>, step: u32, raw: &Raw) {
+        let who = format_smolstr!("raw-{step}");
+        let played = match &raw.bytes {
+            Some(bytes) => self.raw_bytes(bytes, raw.linger).await,
+            None => match raw.transport {
+                TransportName::WebSocket => self.raw_websocket(raw).await,
+                TransportName::Polling => self.raw_polling(raw).await,
+            },
+        };
+        let reason = match played {
+            Ok(Ending::Closed) | Err(Thwarted) => "closed",
+            Ok(Ending::Open) => "open",
+        };
+        let transport = match raw.transport {
+            _ if raw.bytes.is_some() => "tcp",
+            TransportName::WebSocket => "websocket",
+            TransportName::Polling => "polling",
+        };
+        let opened = What::Opened { transport: SmolStr::new_static(transport) };
+        self.recorder.write(who.clone(), opened, None, Some(step));
+        let (nsp, reason) = (SmolStr::default(), SmolStr::new_static(reason));
+        self.recorder.write(who, What::Disconnected { nsp, reason }, None, Some(step));
+    }
+
+    async fn dial(&self) -> Result<BoxIo, Thwarted> {
+        let Some(end) = self.board.stranger() else { return Err(Thwarted) };
+        self.network.connect(&end).await.map_err(|_| Thwarted)
+    }
+
+    /// Waits for something, at most so long.
+    async fn within<T>(&self, time: Duration, wait: impl Future<Output = T>) -> Option<T> {
+        let at = self.now().saturating_add(nanos(time));
+        tokio::select! {
+            biased;
+            out = wait => Some(out),
+            () = self.recorder.clock().sleep_until(at) => None,
+        }
+    }
+
+    async fn raw_bytes(&self, bytes: &[u8], linger: Duration) -> Result<Ending, Thwarted> {
+        let mut io = self.dial().await?;
+        if io.write_all(bytes).await.is_err() {
+            return Ok(Ending::Closed);
+        }
+        let read_to_the_end = async {
+            let mut buffer = [0; 1024];
+            while matches!(io.read(&mut buffer).await, Ok(count) if count > 0) {}
+        };
+        let ended = self.within(linger, read_to_the_end).await;
+        Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
+    }
+
+    async fn raw_websocket(&self, raw: &Raw) -> Result<Ending, Thwarted> {
+        let io = self.dial().await?;
+        let url = "ws://server/socket.io/?EIO=4&transport=websocket";
+        let opening = client_async_with_config(url, io, None);
+        let opened = self.within(PATIENCE, opening).await.ok_or(Thwarted)?;
+        let (mut socket, _) = opened.map_err(|_| Thwarted)?;
+        for nsp in &raw.enter {
+            socket.send(Message::text(enter(nsp))).await.map_err(|_| Thwarted)?;
+            let entered = async {
+                while let Some(Ok(message)) = socket.next().await {
+                    if message.to_text().is_ok_and(is_admission) {
+                        return true;
+                    }
+                }
+                false
+            };
+            if self.within(PATIENCE, entered).await != Some(true) {
+                return Err(Thwarted);
+            }
+        }
+        for message in &raw.send {
+            let message = match message {
+                Value::Binary(bytes) => Message::Binary(bytes.clone()),
+                other => Message::text(text_of(other)),
+            };
+            if socket.send(message).await.is_err() {
+                return Ok(Ending::Closed);
+            }
+        }
+        let ended = self.within(raw.linger, listen(&mut socket)).await;
+        Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
+    }
+
+    async fn raw_polling(self: &Rc<Self>, raw: &Raw) -> Result<Ending, Thwarted> {
+        let base = "/socket.io/?EIO=4&transport=polling";
+        let (_, opened) = self.ask(Method::GET, base, Bytes::new()).await?;
+        let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let session = format!("{base}&sid={}", sid.ok_or(Thwarted)?);
+        for nsp in &raw.enter {
+            self.ask(Method::POST, &session, enter(nsp).into()).await?;
+            let (_, polled) = self.ask(Method::GET, &session, Bytes::new()).await?;
+            if !polled.split(SEPARATOR).any(is_admission) {
+                return Err(Thwarted);
+            }
+        }
+        for body in &raw.send {
+            let body = match body {
+                Value::Binary(bytes) => bytes.clone(),
+                other => text_of(other).into(),
+            };
+            // Whatever the answer is, it goes on.
+            drop(self.ask(Method::POST, &session, body).await);
+        }
+        let at = self.now().saturating_add(nanos(raw.linger));
+        self.recorder.clock().sleep_until(at).await;
+        // A session that was closed is not known any more.
+        let (status, polled) = self.ask(Method::POST, &session, "3".into()).await?;
+        let closed = status != 200 || polled.split(SEPARATOR).any(|packet| packet == "1");
+        Ok(if closed { Ending::Closed } else { Ending::Open })
+    }
+
+    /// One request on a connection of its own.
+    async fn ask(
+        self: &Rc<Self>,
+        method: Method,
+        uri: &str,
+        body: Bytes,
+    ) -> Result<(u16, String), Thwarted> {
+        let io = self.dial().await?;
+        let asking = async {
+            let shaken = handshake(TokioIo::new(io)).await;
+            let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
+                shaken.map_err(|_| Thwarted)?;
+            let request = Request::builder().method(method).uri(uri).header("host", "server");
+            let request = request.body(Full::new(body)).map_err(|_| Thwarted)?;
+            let answer = async {
+                let response = sender.send_request(request).await.map_err(|_| Thwarted)?;
+                let status = response.status().as_u16();
+                let body = response.into_body().collect().await.map_err(|_| Thwarted)?;
+                Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+            };
+            tokio::pin!(answer);
+            tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                _ = connection => answer.await,
+            }
+        };
+        self.within(PATIENCE, asking).await.unwrap_or(Err(Thwarted))
+    }
+}
+
+/// Reads until the server closes.
+async fn listen(socket: &mut WebSocketStream<BoxIo>) {
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+fn enter(nsp: &str) -> String {
+    if nsp == "/" { "40".to_owned() } else { format!("40{nsp},") }
+}
+
+fn is_admission(packet: &str) -> bool {
+    packet.starts_with("40")
+}
+
+/// A text as it is, and anything else as JSON.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => overheard_core::codec::sio::json::stringify(other),
+    }
 }

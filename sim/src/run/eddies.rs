@@ -62,8 +62,7 @@ pub(super) fn play(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, Stri
     let racks = 0..plan.network.racks;
     let postmen: Rc<Vec<_>> = Rc::new(racks.map(|_| Postman::new(clock.clone())).collect());
     let weather = Weather { clock, board: board.clone() };
-    let network: Rc<dyn Network> =
-        Rc::new(Eddy::new(weather, postmen.clone(), recorder.clone()));
+    let network: Rc<dyn Network> = Rc::new(Eddy::new(weather, postmen.clone(), recorder.clone()));
     let seat = ServerSeat::new(&plan, &recorder);
     let stage = Rc::new(Eddies::new(plan.network.racks));
     let parts = (recorder.clone(), board);
@@ -182,7 +181,8 @@ impl Stagehand for Eddies {
 
     fn partition(&self, rack: u8, on: bool) {
         self.change(rack, |link| {
-            link.partitions = if on { link.partitions + 1 } else { link.partitions.saturating_sub(1) };
+            link.partitions =
+                if on { link.partitions + 1 } else { link.partitions.saturating_sub(1) };
         });
     }
 

@@ -22,6 +22,7 @@ use crate::peer::Peer;
 use crate::plan::{ClientId, Plan};
 use crate::recorder::{RUN, Recorder};
 use crate::rng::Stream;
+use crate::sabotage::{Bug, Saboteur};
 
 /// Most sockets for which the table of rooms is written down after each step.
 const SNAPSHOT_SOCKETS: u64 = 64;
@@ -30,7 +31,7 @@ const SNAPSHOT_SOCKETS: u64 = 64;
 const LOOK_AGAIN: u64 = 20_000_000;
 
 /// The application under test.
-pub(crate) type TestApp = Chat;
+pub(crate) type TestApp = Saboteur<Chat>;
 
 /// What only the stage can do.
 pub(crate) trait Stagehand {
@@ -80,7 +81,8 @@ impl ServerSeat {
     /// The options cannot be.
     pub(crate) fn start(&self) -> Result<Rc<Host<TestApp>>, String> {
         let plan = &self.plan.server;
-        let config = server_config(plan)?;
+        let mut config = server_config(plan)?;
+        let bug = Bug::plant(self.plan.sabotage, &mut config);
         let engine = config.engine.clone();
         let number = self.incarnations.replace(self.incarnations.get() + 1);
         let ids = |what: &str| {
@@ -89,8 +91,8 @@ impl ServerSeat {
         };
         let now = EPOCH.saturating_add(self.recorder.clock().now());
         let server = Server::new(config, ids("session"), ids("socket"), Instant::from_nanos(now));
-        let hosted = Hosted::new(server, Chat::new(chat_config(plan)));
-        let host = Host::new(hosted, engine, self.recorder.clone());
+        let app = Saboteur::new(Chat::new(chat_config(plan)), bug.clone());
+        let host = Host::new(Hosted::new(server, app), engine, bug, self.recorder.clone());
         *self.host.borrow_mut() = Some(host.clone());
         Ok(host)
     }

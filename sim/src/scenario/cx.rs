@@ -5,10 +5,16 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::codes;
-use super::node::{Entry, Node, Word};
-use crate::diagnostic::Diagnostic;
+use super::node::{Node, Word};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::duration::{self, DurationError};
 use crate::span::Span;
+
+/// Mistakes after which nothing more is looked for.
+const MANY: usize = 200;
+
+/// Names among which a similar one is looked for.
+const MANY_NAMES: usize = 2_000;
 
 /// Mistakes, as they are found.
 #[derive(Debug, Default)]
@@ -54,6 +60,16 @@ impl Cx {
     /// How many mistakes there are; reading goes on, but some checks need a clean slate.
     pub(super) fn count(&self) -> usize {
         self.diagnostics.len()
+    }
+
+    /// Whether so much is wrong that more of it helps nobody, and only costs time.
+    pub(super) const fn is_fed_up(&self) -> bool {
+        self.diagnostics.len() >= MANY
+    }
+
+    /// Whether something is wrong already.
+    pub(super) fn failed(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     pub(super) fn enter_call(&mut self, call: &Span) {
@@ -193,7 +209,7 @@ impl Cx {
     pub(super) fn some_time(&mut self, node: &Node, what: &str) -> Option<Duration> {
         let duration = self.duration(node, what)?;
         if duration.is_zero() {
-            let title = format!("{what} must be longer than nothing");
+            let title = format!("{what} must be longer than zero");
             self.error(codes::RANGE, title, &node.span, "no time at all");
             return None;
         }
@@ -235,14 +251,17 @@ impl Cx {
         what: &str,
         known: &[(T, &str)],
     ) -> Option<T> {
-        let text = self.text(node, what)?;
+        let text = node.text().unwrap_or_default();
         if let Some((value, _)) = known.iter().find(|(_, name)| *name == text) {
             return Some(*value);
         }
         let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
-        let title = format!("{what} cannot be `{text}`");
-        let error =
-            Diagnostic::error(codes::UNKNOWN_WORD, title, &node.span, "not a word that is known");
+        let title = match node.text() {
+            Some(text) => format!("{what} cannot be `{text}`"),
+            None => format!("{what} cannot be {node}"),
+        };
+        let label = "not a word that is known";
+        let error = Diagnostic::error(codes::UNKNOWN_WORD, title, &node.span, label);
         self.report(did_you_mean(error, text, &node.span, &names, "it is one of"));
         None
     }
@@ -263,40 +282,8 @@ impl Cx {
 
     /// A list, or one thing that stands for a list of one.
     pub(super) fn one_or_many<'n>(&mut self, node: &'n Node) -> &'n [Node] {
-        node.list().unwrap_or(std::slice::from_ref(node))
-    }
-
-    /// The entries of a map with these keys.
-    pub(super) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &str,
-        at: &Span,
-        known: &[&str],
-    ) -> Option<Fields<'n>> {
-        let Some(entries) = node.map() else {
-            let keys = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            let place = if node.span.start == node.span.end { at } else { &node.span };
-            let title = format!("{what} is a map, and this is {node}");
-            let error = Diagnostic::error(codes::WRONG_TYPE, title, place, "not a map");
-            self.report(error.help(format!("its keys are {keys}")));
-            return None;
-        };
-        for entry in entries {
-            let key = &entry.key;
-            if known.contains(&key.value.as_str()) {
-                continue;
-            }
-            let title = format!("{what} has no key `{}`", key.value);
-            let error =
-                Diagnostic::error(codes::UNKNOWN_KEY, title, &key.span, "not a key that is known");
-            let error = match hint(what, &key.value) {
-                Some(help) => error.help(help),
-                None => did_you_mean(error, &key.value, &key.span, known, "its keys are"),
-            };
-            self.report(error);
-        }
-        Some(Fields { what: what.into(), at: at.clone(), entries })
+        let one = std::slice::from_ref(node);
+        node.list().unwrap_or(one)
     }
 
     /// The name of a client, a label, a verb or a parameter.
@@ -313,67 +300,6 @@ impl Cx {
             "names begin with a letter and go on with letters, digits, `-` and `_`, at most 64";
         self.report(error.help(help));
         None
-    }
-}
-
-/// The entries of a map whose keys are known.
-#[derive(Clone, Debug)]
-pub(super) struct Fields<'n> {
-    /// What the map is, as in `` `emit` ``.
-    pub(super) what: String,
-    /// Where it begins: its key or itself.
-    pub(super) at: Span,
-    entries: &'n [Entry],
-}
-
-impl<'n> Fields<'n> {
-    /// The entry of a key.
-    pub(super) fn entry(&self, key: &str) -> Option<&'n Entry> {
-        self.entries.iter().find(|entry| entry.key.value == key)
-    }
-
-    /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
-        self.entry(key).map(|entry| &entry.value)
-    }
-
-    /// The place of a key.
-    pub(super) fn key(&self, key: &str) -> Option<&'n Span> {
-        self.entry(key).map(|entry| &entry.key.span)
-    }
-
-    /// The value of a key that must be there.
-    pub(super) fn need(&self, cx: &mut Cx, key: &str) -> Option<&'n Node> {
-        let node = self.get(key);
-        if node.is_none() {
-            let title = format!("{} needs the key `{key}`", self.what);
-            cx.error(codes::MISSING_KEY, title, &self.at, &format!("`{key}` is missing"));
-        }
-        node
-    }
-
-    /// The first two of these keys that stand here together.
-    pub(super) fn conflict(&self, cx: &mut Cx, keys: &[&str], help: &str) -> bool {
-        let present: Vec<&Span> = keys.iter().filter_map(|key| self.key(key)).collect();
-        let [first, second, ..] = present[..] else { return false };
-        let name = |span: &Span| {
-            let entry = self.entries.iter().find(|entry| entry.key.span == *span);
-            entry.map(|entry| entry.key.value.clone()).unwrap_or_default()
-        };
-        let (one, other) = (name(first), name(second));
-        let title = format!("{} cannot have both `{one}` and `{other}`", self.what);
-        let error = Diagnostic::error(codes::CONFLICT, title, second, "excludes the other one");
-        cx.report(error.context(first, "given here").help(help));
-        true
-    }
-
-    /// Reports a key that has no effect without another one.
-    pub(super) fn depends(&self, cx: &mut Cx, key: &str, on: &str, help: &str) {
-        if let (Some(span), None) = (self.key(key), self.key(on)) {
-            let title = format!("`{key}` has no effect without `{on}`");
-            let error = Diagnostic::error(codes::DEPENDS, title, span, "alone it says nothing");
-            cx.report(error.help(help));
-        }
     }
 }
 
@@ -398,11 +324,27 @@ fn bad_duration(error: &DurationError, what: &str, span: &Span) -> Diagnostic {
                 Err(_) => diagnostic,
             }
         }
-        DurationError::UnknownUnit(_)
-        | DurationError::NoNumber(_)
-        | DurationError::TooFine(_)
-        | DurationError::TooLong(_) => diagnostic,
+        DurationError::UnknownUnit(unit) => match known_unit(unit) {
+            Some(known) => diagnostic.help(format!("did you mean `{known}`?")),
+            None => diagnostic,
+        },
+        DurationError::NoNumber(_) | DurationError::TooFine(_) | DurationError::TooLong(_) => {
+            diagnostic
+        }
     }
+}
+
+/// The unit that is meant by a longer word.
+fn known_unit(unit: &str) -> Option<&'static str> {
+    Some(match unit.to_lowercase().as_str() {
+        "nsec" | "nanos" | "nanosecond" | "nanoseconds" => "ns",
+        "usec" | "micros" | "µs" | "μs" | "microsecond" | "microseconds" => "us",
+        "msec" | "millis" | "millisecond" | "milliseconds" => "ms",
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "hr" | "hrs" | "hour" | "hours" => "h",
+        _ => return None,
+    })
 }
 
 /// Adds the known name that is nearest, or else all of them.
@@ -428,6 +370,9 @@ pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     let plain = |name: &str| name.to_lowercase().replace(['_', ' '], "-");
     let found = plain(found);
     let length = found.chars().count();
+    if known.len() > MANY_NAMES || length > 100 {
+        return None;
+    }
     let ranked =
         known.iter().map(|name| (strsim::damerau_levenshtein(&found, &plain(name)), *name));
     let best = ranked.min_by_key(|(distance, _)| *distance);
@@ -438,24 +383,4 @@ pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
 fn decimal(digits: &str) -> &str {
     let trimmed = digits.trim_start_matches(['+', '-', '0']);
     if trimmed.is_empty() { "0" } else { trimmed }
-}
-
-/// Keys that people try, and what they look for.
-fn hint(what: &str, key: &str) -> Option<&'static str> {
-    Some(match (what, key) {
-        ("`emit`", "to" | "except" | "room" | "rooms") => {
-            "clients choose no rooms by themselves; the chat contract takes them as an argument: \
-             `args: [hi, { to: tea }]`"
-        }
-        ("`broadcast`", "from" | "by") => {
-            "`broadcast` is the server's own; a client broadcasts by an event of the chat contract: \
-             `emit: { from: alice, event: broadcast, args: [{ to: tea, event: news }] }`"
-        }
-        ("`never`", "within") => "the window of a `never` is `for: 1s`, or `since` and `until`",
-        ("`expect`", "for") => "an `expect` has a time limit: `within: 1s`",
-        ("the scenario", "app" | "servers" | "bus") => {
-            "there is one server, the built-in chat server; its options stand under `server`"
-        }
-        _ => return None,
-    })
 }

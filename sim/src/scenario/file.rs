@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::clients::{Around, Clients};
-use super::cx::{Cx, Fields, did_you_mean, nearest};
+use super::client::Around;
+use super::clients::Clients;
+use super::cx::{Cx, did_you_mean};
+use super::fields::Fields;
 use super::node::Node;
 use super::server::{bounds, network, repeated, server};
 use super::steps::Steps;
@@ -123,6 +125,10 @@ fn steps(
     let steps = reader.read(node);
     let (labels, called) = (reader.labels, reader.called);
     lint::steps(cx, &steps, &labels);
+    if cx.failed() {
+        // What a file does not use can be said when all of it was read.
+        return Some((clients, steps));
+    }
     labels.lint(cx);
     clients.lint(cx);
     for file in fields.get("use").and_then(Node::list).unwrap_or_default() {
@@ -151,10 +157,7 @@ fn first_line_end(text: &str, start: usize) -> usize {
 
 /// Looks at `version`.
 pub(super) fn version(cx: &mut Cx, fields: &Fields<'_>) {
-    let Some(node) = fields.need(cx, "version") else {
-        cx.help_last("the first line of a file is `version: 1`");
-        return;
-    };
+    let Some(node) = fields.need(cx, "version") else { return };
     let Some(scalar) = node.written() else {
         cx.wrong(node, "`version`", "the number 1");
         return;
@@ -162,7 +165,11 @@ pub(super) fn version(cx: &mut Cx, fields: &Fields<'_>) {
     if scalar.plain && scalar.text == "1" {
         return;
     }
-    let title = format!("there is no version {} of the format", scalar.text);
+    let title = if scalar.plain {
+        format!("there is no version {} of the format", scalar.text)
+    } else {
+        format!("`version` is a number, and this is {node}")
+    };
     let later = scalar.text.parse::<f64>().is_ok_and(|version| version > 1.0);
     let error = Diagnostic::error(codes::VERSION, title, &node.span, "only 1 is known");
     let help = if later {
@@ -197,8 +204,8 @@ fn rules(cx: &mut Cx, fields: &Fields<'_>) -> Vec<String> {
             let title = format!("there is no rule `{id}`");
             let error =
                 Diagnostic::error(codes::UNKNOWN_RULE, title, &node.span, "not in `core/RULES.md`");
-            let error = match (nearest(id, &RULES), family(id)) {
-                (Some(_), _) | (None, None) => {
+            let error = match family(id) {
+                None => {
                     let error = did_you_mean(error, id, &node.span, &RULES, "");
                     if error.help.is_some() {
                         error
@@ -206,7 +213,7 @@ fn rules(cx: &mut Cx, fields: &Fields<'_>) -> Vec<String> {
                         error.help("an ID looks like `BC-TGT-06`")
                     }
                 }
-                (None, Some(family)) => error.help(family),
+                Some(family) => error.help(family),
             };
             cx.report(error);
             continue;
@@ -224,7 +231,7 @@ fn rules(cx: &mut Cx, fields: &Fields<'_>) -> Vec<String> {
 fn family(id: &str) -> Option<String> {
     let (family, _) = id.rsplit_once('-')?;
     let member = |rule: &&&str| rule.rsplit_once('-').is_some_and(|(known, _)| known == family);
-    let last = RULES.iter().filter(member).next_back()?;
+    let last = RULES.iter().rfind(member)?;
     Some(format!("the last one of its family is `{last}`"))
 }
 

@@ -5,9 +5,11 @@
 //! `lint` looks for what can be read but cannot be meant. All mistakes of a file are reported
 //! together. Nothing here touches a file system: texts are handed in.
 
+mod client;
 mod clients;
 pub(crate) mod codes;
 mod cx;
+mod fields;
 mod file;
 mod format;
 mod instance;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Preset;
 use super::steps::words::{DIRECTIONS, STATES, STEPS};
-use super::{clients, file, server, verbs};
+use super::{client, file, server, verbs};
 use crate::plan::Mark;
 
 /// The JSON Schema (draft-07) of files of scenarios and of verbs.
@@ -57,7 +57,7 @@ fn about(description: &str, mut schema: Value) -> Value {
     schema
 }
 
-fn list_of(item: Value) -> Value {
+fn list_of(item: &Value) -> Value {
     json!({ "type": "array", "items": item })
 }
 
@@ -116,10 +116,10 @@ fn definitions() -> Value {
             "event" => about("Its name.", json!({ "type": "string" })),
             _ => about("Patterns of its arguments.", json!({ "type": "array" })),
         }),
-        "client": client(&[]),
-        "group": client(&["count", "name"]),
+        "client": one_client(&[]),
+        "group": one_client(&["count", "name"]),
         "membership": {
-            "anyOf": [{ "type": "null" }, object(clients::MEMBERSHIP, &[], &client_option)],
+            "anyOf": [{ "type": "null" }, object(client::MEMBERSHIP, &[], &client_option)],
         },
         "step": step(),
         "steps": { "type": "array", "minItems": 1, "items": reference("step") },
@@ -133,13 +133,13 @@ fn top(key: &str) -> Value {
             "One sentence: the rule, in the user's words.",
             json!({ "type": "string", "minLength": 1 }),
         ),
-        "tags" => about("Words to choose files by.", list_of(reference("name"))),
+        "tags" => about("Words to choose files by.", list_of(&reference("name"))),
         "rules" => {
             let known = json!({ "enum": *file::RULES });
-            about("IDs of `core/RULES.md` that the file exercises.", list_of(known))
+            about("IDs of `core/RULES.md` that the file exercises.", list_of(&known))
         }
         "use" => {
-            about("Files of verbs, relative to this file.", list_of(json!({ "type": "string" })))
+            about("Files of verbs, relative to this file.", list_of(&json!({ "type": "string" })))
         }
         "network" => {
             let options = object(server::NETWORK, &[], &|key| match key {
@@ -158,7 +158,7 @@ fn top(key: &str) -> Value {
         ),
         "must-reach" => about(
             "Situations that must have occurred, or the verdict is unknown.",
-            list_of(names(&Mark::ALL)),
+            list_of(&names(&Mark::ALL)),
         ),
         "seeds" => about("How many seeds a run plays.", whole(1, 1_000_000)),
         _ => {
@@ -214,7 +214,7 @@ fn server_option(key: &str) -> Value {
         }
         "dynamic" => about(
             "Regular expressions of namespaces that are made on demand.",
-            list_of(json!({ "type": "string", "minLength": 1 })),
+            list_of(&json!({ "type": "string", "minLength": 1 })),
         ),
         _ => about("As the reference's option of this name.", json!({ "type": "boolean" })),
     }
@@ -238,8 +238,8 @@ fn all_clients() -> Value {
     })
 }
 
-fn client(more: &[&str]) -> Value {
-    let keys: Vec<&str> = more.iter().chain(clients::CLIENT).copied().collect();
+fn one_client(more: &[&str]) -> Value {
+    let keys: Vec<&str> = more.iter().chain(client::CLIENT).copied().collect();
     object(&keys, more, &client_option)
 }
 
@@ -398,7 +398,7 @@ fn step_option(step: &str, key: &str) -> Value {
         (_, "transport") => hole(&names(&server::TRANSPORTS)),
         (_, "enter") => one_or_many(&reference("namespace")),
         (_, "send") => {
-            about("Messages or bodies, one after the other.", list_of(reference("bytes")))
+            about("Messages or bodies, one after the other.", list_of(&reference("bytes")))
         }
         (_, "direction") => hole(&names(&DIRECTIONS)),
         (_, "state") => hole(&names(&STATES)),
@@ -409,8 +409,8 @@ fn step_option(step: &str, key: &str) -> Value {
             "Names for arguments, by their number.",
             json!({ "type": "object", "additionalProperties": whole(0, 1_000) }),
         ),
-        (_, "order") => json!({ "anyOf": [{ "const": "as-sent" }, list_of(reference("event"))] }),
-        (_, "any-order") => list_of(reference("event")),
+        (_, "order") => json!({ "anyOf": [{ "const": "as-sent" }, list_of(&reference("event"))] }),
+        (_, "any-order") => list_of(&reference("event")),
         (_, "since" | "until" | "all-of" | "what") => about("The `id` of a step.", label),
         (_, "by" | "every" | "for" | "linger" | "restart" | "timeout" | "within") => {
             hole(&reference("duration"))

@@ -2,7 +2,8 @@
 
 use regex::Regex;
 
-use super::cx::{Cx, Fields};
+use super::cx::Cx;
+use super::fields::Fields;
 use super::node::Node;
 use super::{Network, Preset, codes};
 use crate::diagnostic::Diagnostic;
@@ -116,7 +117,8 @@ fn namespaces(cx: &mut Cx, fields: &Fields<'_>) -> Vec<NamespacePlan> {
         let Some(()) = namespace_name(cx, name, &entry.key.span) else { continue };
         if name == "/" {
             let title = "the namespace `/` has no gate: the chat application lets everybody in";
-            cx.error(codes::CONFLICT, title, &entry.key.span, "always open");
+            let error = Diagnostic::error(codes::CONFLICT, title, &entry.key.span, "always open");
+            cx.report(error.help("put the gate before another namespace"));
             continue;
         }
         let mut plan = NamespacePlan {

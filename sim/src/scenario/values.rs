@@ -84,7 +84,7 @@ pub(super) fn hole(node: &Node) -> Option<&str> {
 /// A value without holes.
 pub(super) fn constant(cx: &mut Cx, node: &Node) -> Option<Value> {
     match &node.data {
-        Data::Scalar(_) => match scalar(cx, node)? {
+        Data::Scalar(_) => match scalar(cx, node) {
             Dollar::Text(_) => plain(cx, node),
             Dollar::Index | Dollar::Sid(_) | Dollar::Name(_) | Dollar::Bad(_) => {
                 let text = node.text().unwrap_or_default();
@@ -116,9 +116,9 @@ pub(super) fn constant(cx: &mut Cx, node: &Node) -> Option<Value> {
 }
 
 /// A scalar with its dollar sign looked at; numbers and the like are themselves.
-fn scalar<'n>(cx: &mut Cx, node: &'n Node) -> Option<Dollar<'n>> {
+fn scalar<'n>(cx: &mut Cx, node: &'n Node) -> Dollar<'n> {
     cx.octal(node);
-    Some(node.text().map_or(Dollar::Text(""), dollar))
+    node.text().map_or(Dollar::Text(""), dollar)
 }
 
 /// A scalar as a value, one dollar sign of two removed.
@@ -242,7 +242,7 @@ const fn whole(template: &Template) -> Option<&Value> {
 
 fn scalar_template(cx: &mut Cx, node: &Node, holes: &mut Holes<'_>) -> Option<Template> {
     let span = &node.span;
-    match scalar(cx, node)? {
+    match scalar(cx, node) {
         Dollar::Text(_) => plain(cx, node).map(Template::Value),
         Dollar::Index if holes.repeated => Some(Template::Index),
         Dollar::Index => {
@@ -284,7 +284,10 @@ fn scalar_template(cx: &mut Cx, node: &Node, holes: &mut Holes<'_>) -> Option<Te
             let error = Diagnostic::error(codes::BAD_TEMPLATE, title, span, reason);
             let help = "a text that begins with a dollar sign is written with two";
             let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-            cx.report(error.help(help).suggest(span, format!("\"${escaped}\"")));
+            cx.report(match text.starts_with("$sid") {
+                true => error,
+                false => error.help(help).suggest(span, format!("\"${escaped}\"")),
+            });
             None
         }
     }
@@ -320,6 +323,12 @@ pub(super) fn patterns(
     what: &str,
     holes: &mut Holes<'_>,
 ) -> Option<Vec<Pattern>> {
+    if what == "`ack`" && node.list().is_none() {
+        let title = format!("`ack` lists what the answer must be, and this is {node}");
+        let error = Diagnostic::error(codes::WRONG_TYPE, title, &node.span, "not a list");
+        cx.report(error.help("for example `ack: [ok]`; `_` stands for any value"));
+        return None;
+    }
     let items = cx.list(node, what)?;
     let patterns: Vec<_> = items.iter().map(|item| pattern(cx, item, holes)).collect();
     patterns.into_iter().collect()

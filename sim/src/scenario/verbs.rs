@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::cx::{Cx, did_you_mean};
+use super::cx::{Cx, did_you_mean, nearest};
 use super::node::{Data, Entry, Node, Scalar, Word};
 use super::steps::words::{STEPS, step_names};
 use super::{codes, values, yaml};
@@ -131,15 +131,17 @@ impl Verbs {
             return;
         }
         let what = format!("the verb `{name}`");
-        let Some(fields) = cx.fields(&entry.value, &what, span, VERB) else { return };
-        let params = fields.get("params").map(|node| params(cx, node)).unwrap_or_default();
-        let Some(body) = fields.need(cx, "steps") else { return };
-        let Some(steps) = cx.list(body, "`steps`") else { return };
-        if steps.is_empty() {
+        let before = cx.count();
+        let fields = cx.fields(&entry.value, &what, span, VERB);
+        let params = fields.as_ref().and_then(|fields| fields.get("params"));
+        let params = params.map(|node| params_of(cx, node)).unwrap_or_default();
+        let body = fields.and_then(|fields| fields.need(cx, "steps"));
+        let steps = body.and_then(|body| cx.list(body, "`steps`")).unwrap_or_default();
+        if let (true, Some(body)) = (steps.is_empty(), body.filter(|body| body.list().is_some())) {
             cx.error(codes::EMPTY, format!("{what} does nothing"), &body.span, "no steps");
         }
         let known = steps.iter().map(|step| self.look(cx, step, later)).collect::<Vec<_>>();
-        let broken = known.contains(&false);
+        let broken = known.contains(&false) || cx.count() > before;
         for param in &params {
             if !steps.iter().any(|step| mentions(step, &param.name)) {
                 let title = format!("no step of {what} uses the parameter `{}`", param.name);
@@ -204,7 +206,7 @@ fn not_yet(cx: &mut Cx, key: &Spanned<String>, own: bool) {
     cx.report(error.help(help));
 }
 
-fn params(cx: &mut Cx, node: &Node) -> Vec<Param> {
+fn params_of(cx: &mut Cx, node: &Node) -> Vec<Param> {
     let Some(entries) = node.map() else {
         cx.wrong(node, "`params`", "a map of names to types");
         return Vec::new();
@@ -331,14 +333,16 @@ impl Verb {
                     format!("the arguments of {what} are a map, and this is {}", call.value);
                 let error =
                     Diagnostic::error(codes::VERB_ARGUMENT, title, &call.value.span, "not a map");
-                let names =
-                    known.iter().map(|name| format!("{name}: …")).collect::<Vec<_>>().join(", ");
+                let required = self.params.iter().filter(|param| param.is_required());
+                let names = required.map(|param| format!("{}: …", param.name)).collect::<Vec<_>>();
+                let names = names.join(", ");
                 let error = error.context(&self.span, "defined here");
                 cx.report(error.help(format!("write `{}: {{ {names} }}`", call.key.value)));
                 return None;
             }
         };
         let mut complete = true;
+        let mut meant = Vec::new();
         for entry in given.iter().filter(|entry| entry.key.value != "id") {
             if !known.contains(&entry.key.value.as_str()) {
                 let title = format!("{what} has no parameter `{}`", entry.key.value);
@@ -350,6 +354,7 @@ impl Verb {
                 );
                 let error = error.context(&self.span, "defined here");
                 let these = "its parameters are";
+                meant.extend(nearest(&entry.key.value, &known));
                 cx.report(did_you_mean(error, &entry.key.value, &entry.key.span, &known, these));
                 complete = false;
             }
@@ -359,7 +364,9 @@ impl Verb {
             let argument = given.iter().find(|entry| entry.key.value == param.name);
             if let Some(argument) = argument {
                 complete &= param.fits(cx, &what, argument);
-            } else if param.default.is_none() && !param.optional {
+            } else if meant.contains(&param.name.as_str()) {
+                complete = false;
+            } else if param.is_required() {
                 let title = format!("{what} needs the parameter `{}`", param.name);
                 let label = format!("`{}` is missing", param.name);
                 let error = Diagnostic::error(codes::VERB_ARGUMENT, title, &call.key.span, label);
@@ -374,6 +381,10 @@ impl Verb {
 }
 
 impl Param {
+    const fn is_required(&self) -> bool {
+        self.default.is_none() && !self.optional
+    }
+
     fn fits(&self, cx: &mut Cx, verb: &str, argument: &Entry) -> bool {
         let Some(wanted) = misfit(self.kind, &argument.value) else { return true };
         let title = format!("`{}` of {verb} must be {wanted}", self.name);

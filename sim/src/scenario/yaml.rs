@@ -102,23 +102,22 @@ impl Builder<'_> {
     /// Takes an event; `None` ends the reading.
     fn event(&mut self, event: Event<'_>, range: Range) -> Option<()> {
         let span = self.span(range);
-        let refused = match &event {
-            Event::Alias(_) | Event::UnresolvedAlias(_) => Some(("an alias", span.clone())),
-            Event::Scalar(_, _, anchor, tag)
-            | Event::SequenceStart(_, anchor, tag)
-            | Event::MappingStart(_, anchor, tag) => match (anchor, tag) {
-                (_, Some(_)) => {
-                    let tag = range.tag_span().map_or_else(|| span.clone(), |tag| self.span(tag));
-                    Some(("a tag", tag))
-                }
-                (0, None) => None,
-                (_, None) => Some(("an anchor", self.anchor(&span))),
-            },
-            _ => None,
+        let refused = match properties(&event) {
+            Properties::Alias => Some(("an alias", span.clone())),
+            Properties::Node { tagged: true, .. } => {
+                let tag = range.tag_span().map_or_else(|| span.clone(), |tag| self.span(tag));
+                Some(("a tag", tag))
+            }
+            Properties::Node { anchored: true, .. } => Some(("an anchor", self.anchor(&span))),
+            Properties::Node { .. } | Properties::None => None,
         };
         if let Some((what, span)) = refused {
             let title = format!("{what} is not allowed in scenario files");
-            let help = "repeat the value, or make a verb of what is repeated";
+            let help = if what == "a tag" {
+                "remove it; a value that shall be a text is quoted, and so is one that begins with `!`"
+            } else {
+                "repeat the value, or make a verb of what is repeated"
+            };
             self.diagnostics
                 .push(Diagnostic::error(codes::NOT_ALLOWED, title, &span, "here").help(help));
             return None;
@@ -140,7 +139,15 @@ impl Builder<'_> {
                 self.diagnostics.push(error.help("move it to a file of its own"));
                 None
             }
-            _ => Some(()),
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Alias(_)
+            | Event::UnresolvedAlias(_)
+            | Event::Anchor(..)
+            | Event::Comment(..)
+            | _ => Some(()),
         }
     }
 
@@ -226,9 +233,7 @@ impl Builder<'_> {
         if let Some(first) = first {
             let title = format!("the key `{text}` stands here twice");
             let error = Diagnostic::error(codes::DUPLICATE_KEY, title, span, "again");
-            self.diagnostics.push(
-                error.context(&first, "first here").help("keep one of them; the order is yours"),
-            );
+            self.diagnostics.push(error.context(&first, "first here").help("keep one of them"));
         } else if text == "<<" {
             let title = "merge keys are not allowed in scenario files";
             let error = Diagnostic::error(codes::NOT_ALLOWED, title, span, "here");
@@ -271,10 +276,12 @@ impl Builder<'_> {
         // One character, so that there is something to point at.
         span.end += rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
         let (title, help) = explain(error.kind());
-        let code = match error.kind() {
-            ErrorKind::DirectiveDisallowed => codes::NOT_ALLOWED,
-            ErrorKind::RecursionLimitExceeded => codes::BUDGET,
-            _ => codes::SYNTAX,
+        let code = if matches!(error.kind(), ErrorKind::DirectiveDisallowed) {
+            codes::NOT_ALLOWED
+        } else if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            codes::BUDGET
+        } else {
+            codes::SYNTAX
         };
         let title = title.map_or_else(|| format!("this is not YAML: {}", error.info()), Into::into);
         let mut diagnostic = Diagnostic::error(code, title, &span, "the reader stopped here");
@@ -282,6 +289,33 @@ impl Builder<'_> {
             diagnostic = diagnostic.help(help);
         }
         self.diagnostics.push(diagnostic);
+    }
+}
+
+/// What stands in front of a node.
+enum Properties {
+    Alias,
+    Node { anchored: bool, tagged: bool },
+    None,
+}
+
+const fn properties(event: &Event<'_>) -> Properties {
+    match event {
+        Event::Alias(_) | Event::UnresolvedAlias(_) => Properties::Alias,
+        Event::Scalar(_, _, anchor, tag)
+        | Event::SequenceStart(_, anchor, tag)
+        | Event::MappingStart(_, anchor, tag) => {
+            Properties::Node { anchored: *anchor != 0, tagged: tag.is_some() }
+        }
+        Event::StreamStart
+        | Event::StreamEnd
+        | Event::DocumentStart(..)
+        | Event::DocumentEnd
+        | Event::Anchor(..)
+        | Event::Comment(..)
+        | Event::SequenceEnd
+        | Event::MappingEnd
+        | _ => Properties::None,
     }
 }
 
@@ -308,6 +342,10 @@ fn explain(kind: &ErrorKind) -> (Option<&'static str>, Option<&'static str>) {
         ErrorKind::UnexpectedEofImplicitFlowMapping,
     ]) {
         return (Some("a `{` is never closed"), Some("close it with `}`"));
+    }
+    if let ErrorKind::MismatchedFlowCollectionEnd { open, .. } = kind {
+        let help = if *open == '[' { "close it with `]`" } else { "close it with `}`" };
+        return (Some("this bracket is closed by one of the other kind"), Some(help));
     }
     if is(&[ErrorKind::MisplacedFlowCollectionEnd]) {
         return (Some("this bracket closes nothing"), Some("remove it, or open one before it"));

@@ -19,7 +19,18 @@ fn layout_changes_and_nothing_else() {
     let text = "# a head\nversion:   1\nname: x\nclients: [ alice,bob ]   # two\n\n\nsteps:\n- emit:   \
                 {from: alice,\n      event: chat, args: [\"5\", 'it''s', _]}\n\n  # the end\n- advance: {by: 1s}\n";
     let formatted = format("x.yaml", text).unwrap();
-    insta::assert_snapshot!(formatted, @"");
+    insta::assert_snapshot!(formatted, @r##"
+    # a head
+    version: 1
+    name: x
+    clients: [alice, bob] # two
+
+    steps:
+      - emit: { from: alice, event: chat, args: ["5", 'it''s', _] }
+
+        # the end
+      - advance: { by: 1s }
+    "##);
     assert_eq!(format("x.yaml", &formatted).unwrap(), formatted);
 }
 

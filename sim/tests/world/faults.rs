@@ -72,7 +72,7 @@ fn swallowed_bytes_never_come_and_the_heartbeat_finds_out() {
             .fault(Fault::BlackHole { who: vec![BOB], direction }, Some(ms(2000)))
             .emit(0, "chat", &[text("lost")])
             .shout(1, "chat", &[text("lost, too")])
-            .advance(100_000)
+            .advance(12_000)
             .emit(0, "chat", &[text("after")])
             .expect(&[1], "chat");
         for told in story.on_both() {
@@ -106,7 +106,11 @@ fn chopped_bytes_are_the_same_bytes() {
     for names in [&[TransportName::Polling][..], &[TransportName::WebSocket]] {
         let mut story = two()
             .fault(Fault::Chop { who: vec![BOB], bytes: 1 }, None)
-            .emit(0, "chat", &[text("in small pieces"), Value::Object([("x", 1_i64)].into_iter().collect())])
+            .emit(
+                0,
+                "chat",
+                &[text("in small pieces"), Value::Object([("x", 1_i64)].into_iter().collect())],
+            )
             .expect(&[1], "chat");
         story.client(1).transports = names.to_vec();
         story.plan.network.chop = Some(3);
@@ -138,7 +142,7 @@ fn a_partition_loses_what_was_said() {
     let story = two()
         .fault(Fault::Partition { rack: 0 }, Some(ms(3000)))
         .emit(0, "chat", &[text("lost")])
-        .advance(100_000)
+        .advance(12_000)
         .emit(0, "chat", &[text("after")])
         .expect(&[1], "chat");
     for told in story.on_both() {
@@ -189,24 +193,42 @@ fn a_server_that_died_comes_back_empty() {
 fn a_lost_session_is_recovered() {
     let mut story = two()
         .emit(1, "join", &[text("tea")])
-        .emit(0, "chat", &[text("before"), Value::from("a1b2c3d")])
+        .emit(
+            0,
+            "broadcast",
+            &[Value::Object(
+                [("event", text("before")), ("args", Value::from(vec![text("a1b2c3d")]))]
+                    .into_iter()
+                    .collect(),
+            )],
+        )
+        .expect(&[1], "before")
         .fault(Fault::Cut { who: vec![BOB] }, None)
-        .emit(0, "broadcast", &[Value::Object(
-            [("event", text("missed")), ("to", text("tea")), ("args", Value::from(vec![text("goodbye")]))]
-                .into_iter().collect(),
-        )])
+        .emit(
+            0,
+            "broadcast",
+            &[Value::Object(
+                [
+                    ("event", text("missed")),
+                    ("to", text("tea")),
+                    ("args", Value::from(vec![text("goodbye")])),
+                ]
+                .into_iter()
+                .collect(),
+            )],
+        )
         .advance(5000)
         .emit(0, "chat", &[text("after")])
         .expect(&[1], "chat");
     story.plan.server.recovery = Some(ms(60_000));
     for told in story.on_both() {
         let heard = told.received("bob");
-        assert_eq!(heard.len(), 2, "{}", told.lines());
-        assert_eq!(heard[0], "missed [\"goodbye\"]");
+        assert_eq!(heard.len(), 3, "{}", told.lines());
+        assert_eq!(heard[..2], ["before [\"a1b2c3d\"]", "missed [\"goodbye\"]"]);
         let recovered = |what: &What| matches!(what, What::Connected { recovered: true, .. });
         assert_eq!(told.count("bob", recovered), 1);
         let offsets = |what: &What| matches!(what, What::Received { offset: Some(_), .. });
-        assert_eq!(told.count("bob", offsets), 2);
+        assert_eq!(told.count("bob", offsets), 3);
     }
 }
 

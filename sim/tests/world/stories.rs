@@ -61,7 +61,7 @@ fn a_polling_client_upgrades() {
 #[test]
 fn idle_time_keeps_connections() {
     for names in [&[TransportName::Polling][..], &[TransportName::WebSocket]] {
-        let story = transports(names, false).advance(180_000).emit(1, "chat", &[text("still")]);
+        let story = transports(names, false).advance(20_000).emit(1, "chat", &[text("still")]);
         let [told, _] = story.on_both();
         assert_eq!(told.received("carol").len(), 1);
         assert_eq!(told.count("carol", |what| matches!(what, What::Disconnected { .. })), 1);
@@ -118,9 +118,7 @@ fn the_server_acts_on_its_own_account() {
     assert_eq!(told.received("alice"), ["news []"; 3]);
     let acked = |what: &What| matches!(what, What::BroadcastAcked { timed_out: false, .. });
     assert_eq!(told.count("server", acked), 3);
-    let kicked = |what: &What| {
-        matches!(what, What::Disconnected { reason, .. } if reason == "io server disconnect")
-    };
+    let kicked = |what: &What| matches!(what, What::Disconnected { reason, .. } if reason == "io server disconnect");
     assert_eq!(told.count("bob", kicked), 1);
 }
 

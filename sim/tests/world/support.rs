@@ -41,7 +41,13 @@ impl Story {
             seed: 0x5eed,
             rules: Vec::new(),
             network,
-            server: ServerPlan { id_seed: 11, ..ServerPlan::default() },
+            server: ServerPlan {
+                ping_interval: Some(ms(3000)),
+                ping_timeout: Some(ms(2000)),
+                connect_timeout: Some(ms(4000)),
+                id_seed: 11,
+                ..ServerPlan::default()
+            },
             clients,
             steps: Vec::new(),
             unclaimed: Unclaimed::Allow,
@@ -113,8 +119,7 @@ impl Story {
         for client in &self.plan.clients {
             let name = &client.name;
             let [memory, turmoil] = &told;
-            let texts = || format!("{}\n{}", memory.lines(), turmoil.lines());
-            assert_eq!(memory.received(name), turmoil.received(name), "{}", texts());
+            assert_eq!(memory.received(name), turmoil.received(name));
         }
         told
     }
@@ -203,11 +208,21 @@ impl Told {
         self
     }
 
-    /// What a client has received: events with their arguments, as JSON.
+    /// What a client has received: events with their arguments, as JSON, with names of clients in
+    /// place of their ids.
     pub(crate) fn received(&self, who: &str) -> Vec<String> {
+        let names: Vec<(String, String)> = self
+            .events()
+            .iter()
+            .filter_map(|event| match &event.what {
+                What::Connected { sid, .. } => Some((sid.to_string(), event.who.to_string())),
+                _ => None,
+            })
+            .collect();
         self.of(who, |what| match what {
             What::Received { event, args, .. } => {
-                Some(format!("{event} {}", serde_json::to_string(&**args).unwrap()))
+                let text = format!("{event} {}", serde_json::to_string(&**args).unwrap());
+                Some(names.iter().fold(text, |text, (sid, name)| text.replace(sid, name)))
             }
             _ => None,
         })

@@ -8,9 +8,9 @@ use super::Steps;
 use super::words::RESERVED_EVENTS;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Action, ClientId, Emit, Raw, RoomName, ServerAction, Target, TransportName};
-use crate::scenario::clients::auth;
+use crate::scenario::client::auth;
 use crate::scenario::codes;
-use crate::scenario::cx::Fields;
+use crate::scenario::fields::Fields;
 use crate::scenario::node::Node;
 use crate::scenario::server::{TRANSPORTS, namespace_name};
 use crate::scenario::values::{self, entered, hex, patterns, templates};
@@ -271,10 +271,11 @@ impl Steps<'_> {
             }
         }
         let bytes = match fields.get("bytes") {
-            Some(node) => Some(match self.raw_value(node, "`bytes`")? {
-                Value::Binary(bytes) => bytes.to_vec(),
-                value => value.as_str().unwrap_or_default().as_bytes().to_vec(),
-            }),
+            Some(node) => {
+                let value = self.raw_value(node, "`bytes`")?;
+                let text = value.as_str().map(|text| text.as_bytes().to_vec());
+                text.or_else(|| value.as_binary().map(|bytes| bytes.to_vec()))
+            }
             None => None,
         };
         let closes = match fields.get("closes") {

@@ -11,7 +11,7 @@ use crate::plan::{
     StepId, TransportName, Until, Wanted, Within,
 };
 use crate::scenario::codes;
-use crate::scenario::cx::Fields;
+use crate::scenario::fields::Fields;
 use crate::scenario::labels::Use;
 use crate::scenario::node::Node;
 use crate::scenario::values::patterns;
@@ -72,6 +72,9 @@ impl Steps<'_> {
         if let Some(node) = fields.get("any-order") {
             return self.events(node, "any-order", namespace).map(Wanted::AnyOrder);
         }
+        if ["event", "any-order", "all-of"].iter().any(|key| fields.is_meant(key)) {
+            return None;
+        }
         if fields.get("event").is_none() {
             let title = "`expect` does not say what";
             let label = "`event` is missing";
@@ -125,7 +128,7 @@ impl Steps<'_> {
 
     fn count(&mut self, fields: &Fields<'_>) -> Option<Count> {
         let keys = ["exactly", "at-least", "at-most"];
-        let help = "`exactly` is both; two bounds are two steps";
+        let help = "one step counts in one way: `exactly`, `at-least` or `at-most`";
         if fields.conflict(self.cx, &keys, help) {
             return None;
         }

@@ -5,7 +5,7 @@ use super::words::DIRECTIONS;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Action, Direction, Fault};
 use crate::scenario::codes;
-use crate::scenario::cx::Fields;
+use crate::scenario::fields::Fields;
 
 impl Steps<'_> {
     pub(super) fn fault(&mut self, name: &str, fields: &Fields<'_>) -> Option<Action> {

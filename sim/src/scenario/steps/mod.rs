@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use super::clients::Clients;
 use super::codes;
-use super::cx::{Cx, Fields};
+use super::cx::Cx;
+use super::fields::Fields;
 use super::labels::{Labels, Use};
 use super::node::{Entry, Node};
 use super::values::{self, Holes};
@@ -26,6 +27,9 @@ const MAX_STEPS: usize = 100_000;
 /// Values that verbs and repetitions unfold into, and clients that all steps together speak of:
 /// `all` of 50,000, in as many steps as a file should have then.
 const MAX_WORK: usize = 5_000_000;
+
+/// A value weighs as much as so many mentions of a client.
+const WEIGHT: usize = 5;
 
 /// Reads steps.
 pub(super) struct Steps<'a> {
@@ -88,7 +92,7 @@ impl<'a> Steps<'a> {
         if usize::try_from(self.next).unwrap_or(usize::MAX) >= MAX_STEPS {
             self.overflow(node);
         }
-        if self.is_full(node) {
+        if self.is_full(node) || self.cx.is_fed_up() {
             return;
         }
         let Some(entry) = only_entry(self.cx, node) else { return };
@@ -240,7 +244,7 @@ impl<'a> Steps<'a> {
         }
         let size = body.size();
         for index in 0..times.unwrap_or(1) {
-            self.work += size;
+            self.work += size.saturating_mul(WEIGHT);
             if self.is_full(&entry.value) {
                 return;
             }
@@ -262,9 +266,9 @@ impl<'a> Steps<'a> {
             return;
         };
         self.called.insert(entry.key.value.clone());
-        let most = MAX_WORK.saturating_sub(self.work);
+        let most = MAX_WORK.saturating_sub(self.work) / WEIGHT;
         let Some((body, values)) = verb.unfold(self.cx, entry, most) else { return };
-        self.work += values;
+        self.work += values.saturating_mul(WEIGHT);
         if self.is_full(node) {
             return;
         }
