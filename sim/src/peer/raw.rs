@@ -25,6 +25,10 @@ use crate::run::world::World;
 /// How long it waits for an answer that it needs to go on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it waits at least when it matters whether the server closes its connection: a few
+/// times what the slowest link takes.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// How its connection has ended.
 enum Ending {
     /// The server has closed it.
@@ -41,11 +45,13 @@ impl World {
     /// `Opened` when it has said all, and `Disconnected` with the reason `closed` or `open`.
     pub(crate) async fn raw(self: &Rc<Self>, step: u32, raw: &Raw) {
         let who = format_smolstr!("raw-{step}");
+        // Who is to see whether it is thrown out waits for that.
+        let linger = if raw.closes.is_some() { raw.linger.max(ANSWER) } else { raw.linger };
         let played = match &raw.bytes {
-            Some(bytes) => self.raw_bytes(bytes, raw.linger).await,
+            Some(bytes) => self.raw_bytes(bytes, linger).await,
             None => match raw.transport {
-                TransportName::WebSocket => self.raw_websocket(raw).await,
-                TransportName::Polling => self.raw_polling(raw).await,
+                TransportName::WebSocket => self.raw_websocket(raw, linger).await,
+                TransportName::Polling => self.raw_polling(raw, linger).await,
             },
         };
         let reason = match played {
@@ -91,7 +97,7 @@ impl World {
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_websocket(&self, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_websocket(&self, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let io = self.dial().await?;
         let url = "ws://server/socket.io/?EIO=4&transport=websocket";
         let opening = client_async_with_config(url, io, None);
@@ -120,11 +126,15 @@ impl World {
                 return Ok(Ending::Closed);
             }
         }
-        let ended = self.within(raw.linger, listen(&mut socket)).await;
+        let ended = self.within(linger, listen(&mut socket)).await;
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_polling(self: &Rc<Self>, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_polling(
+        self: &Rc<Self>,
+        raw: &Raw,
+        linger: Duration,
+    ) -> Result<Ending, Thwarted> {
         let base = "/socket.io/?EIO=4&transport=polling";
         let (_, opened) = self.ask(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -144,7 +154,7 @@ impl World {
             // Whatever the answer is, it goes on.
             drop(self.ask(Method::POST, &session, body).await);
         }
-        let at = self.now().saturating_add(nanos(raw.linger));
+        let at = self.now().saturating_add(nanos(linger));
         self.recorder.clock().sleep_until(at).await;
         // A session that was closed is not known any more.
         let (status, polled) = self.ask(Method::POST, &session, "3".into()).await?;
