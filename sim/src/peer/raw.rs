@@ -130,11 +130,7 @@ impl World {
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_polling(
-        self: &Rc<Self>,
-        raw: &Raw,
-        linger: Duration,
-    ) -> Result<Ending, Thwarted> {
+    async fn raw_polling(self: &Rc<Self>, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let base = "/socket.io/?EIO=4&transport=polling";
         let (_, opened) = self.ask(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
