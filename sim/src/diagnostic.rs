@@ -14,7 +14,8 @@ use crate::span::Span;
 pub use crate::verdict::Label;
 
 /// Codes and what `overheard explain` says about them, by the part of the tool that gives them.
-const EXPLANATIONS: &[&[(&str, &str)]] = &[crate::scenario::codes::EXPLANATIONS];
+const EXPLANATIONS: &[&[(&str, &str)]] =
+    &[crate::scenario::codes::EXPLANATIONS, crate::check::EXPLAIN];
 
 /// Whether a file can be run in spite of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -180,7 +180,7 @@ const NO_END_TEXT: &str = "The history has no `end`: it was cut off, or its run 
 pub(crate) const IDLE_FAULT: &str = "OH0404";
 const IDLE_FAULT_TEXT: &str = "A fault changed nothing: no read, write or connect ran into it. \
     The scenario does not test what it seems to test.";
-pub(crate) const NOT_REACHED: &str = "OH0405";
+pub const NOT_REACHED: &str = "OH0405";
 const NOT_REACHED_TEXT: &str = "A situation of `must-reach` did not occur, so that the scenario \
     does not show what it exists for. More seeds may reach it.";
 pub(crate) const NOTHING_JUDGED: &str = "OH0406";

@@ -23,7 +23,7 @@ mod sheet;
 
 use std::collections::BTreeMap;
 
-pub use self::codes::EXPLAIN;
+pub use self::codes::{EXPLAIN, NOT_REACHED};
 use self::deliveries::Deliveries;
 use self::links::Links;
 use self::sheet::Sheet;
