@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use overheard::plan::{
-    Action, ClientId, ClientNamespace, Emit, Fault, NamespacePlan, Pattern, Sabotage, ServerAction, Target,
+    Action, ClientId, ClientNamespace, Emit, Fault, NamespacePlan, Pattern, Sabotage, ServerAction,
+    Target, Template,
 };
 use overheard::run::NetworkKind::Memory;
 use overheard::span::Span;
@@ -44,8 +45,13 @@ fn everything() -> Story {
     supervisors(0, "sesame", None, &mut story);
     supervisors(1, "sesame", Some("namespace is full"), &mut story);
     supervisors(3, "guess", Some("not authorized"), &mut story);
-    let say = |times, target: &[(&str, Value)]| {
-        Action::Emit(Emit { times, ..emit(0, "chat", &[text("hi"), options(target)]) })
+    let mut said = 0_i64;
+    let mut say = |times, target: &[(&str, Value)]| {
+        said += 1;
+        // No two messages are the same.
+        let words = vec![Template::Value(Value::from(said)), Template::Index];
+        let args = vec![Template::Array(words), Template::Value(options(target))];
+        Action::Emit(Emit { times, args, ..emit(0, "chat", &[]) })
     };
     story = story
         .emit(1, "join", &[rooms(&["tea", "coffee"])])
@@ -58,10 +64,14 @@ fn everything() -> Story {
         .emit(1, "leave", &[text("coffee")])
         .step(say(1, &[("to", text("coffee"))]))
         .step(say(1, &[("to", text("tea"))]))
-        .emit(0, "broadcast", &[options(&[
-            ("event", text("bytes")),
-            ("args", Value::from(vec![Value::Binary(Bytes::from_static(b"\x00\x01\x02"))])),
-        ])])
+        .emit(
+            0,
+            "broadcast",
+            &[options(&[
+                ("event", text("bytes")),
+                ("args", Value::from(vec![Value::Binary(Bytes::from_static(b"\x00\x01\x02"))])),
+            ])],
+        )
         .step(answered(emit(0, "ask", &[object(&[("event", "lunch?")])])))
         .step(answered(emit(0, "echo", &[text("once")])));
     let say_as_supervisor = Emit {
