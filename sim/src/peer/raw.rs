@@ -132,12 +132,12 @@ impl World {
 
     async fn raw_polling(self: &Rc<Self>, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let base = "/socket.io/?EIO=4&transport=polling";
-        let (_, opened) = self.ask(Method::GET, base, Bytes::new()).await?;
+        let (_, opened) = self.ask_soon(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let session = format!("{base}&sid={}", sid.ok_or(Thwarted)?);
         for nsp in &raw.enter {
-            self.ask(Method::POST, &session, enter(nsp).into()).await?;
-            let (_, polled) = self.ask(Method::GET, &session, Bytes::new()).await?;
+            self.ask_soon(Method::POST, &session, enter(nsp).into()).await?;
+            let (_, polled) = self.ask_soon(Method::GET, &session, Bytes::new()).await?;
             if !polled.split(SEPARATOR).any(is_admission) {
                 return Err(Thwarted);
             }
@@ -148,14 +148,31 @@ impl World {
                 other => text_of(other).into(),
             };
             // Whatever the answer is, it goes on.
-            drop(self.ask(Method::POST, &session, body).await);
+            drop(self.ask_soon(Method::POST, &session, body).await);
         }
-        let at = self.now().saturating_add(nanos(linger));
-        self.recorder.clock().sleep_until(at).await;
-        // A session that was closed is not known any more.
-        let (status, polled) = self.ask(Method::POST, &session, "3".into()).await?;
-        let closed = status != 200 || polled.split(SEPARATOR).any(|packet| packet == "1");
-        Ok(if closed { Ending::Closed } else { Ending::Open })
+        let ended = self.within(linger, self.poll_to_the_end(&session)).await;
+        Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
+    }
+
+    /// Polls until the session is closed, or not known any more.
+    async fn poll_to_the_end(self: &Rc<Self>, session: &str) {
+        loop {
+            match self.ask(Method::GET, session, Bytes::new()).await {
+                Ok((200, polled)) if polled.split(SEPARATOR).all(|packet| packet != "1") => {}
+                Ok(_) | Err(Thwarted) => return,
+            }
+        }
+    }
+
+    /// The same, at most for a while.
+    async fn ask_soon(
+        self: &Rc<Self>,
+        method: Method,
+        uri: &str,
+        body: Bytes,
+    ) -> Result<(u16, String), Thwarted> {
+        let asking = self.ask(method, uri, body);
+        self.within(PATIENCE, asking).await.unwrap_or(Err(Thwarted))
     }
 
     /// One request on a connection of its own.
@@ -166,26 +183,22 @@ impl World {
         body: Bytes,
     ) -> Result<(u16, String), Thwarted> {
         let io = self.dial().await?;
-        let asking = async {
-            let shaken = handshake(TokioIo::new(io)).await;
-            let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
-                shaken.map_err(|_| Thwarted)?;
-            let request = Request::builder().method(method).uri(uri).header("host", "server");
-            let request = request.body(Full::new(body)).map_err(|_| Thwarted)?;
-            let answer = async {
-                let response = sender.send_request(request).await.map_err(|_| Thwarted)?;
-                let status = response.status().as_u16();
-                let body = response.into_body().collect().await.map_err(|_| Thwarted)?;
-                Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-            };
-            tokio::pin!(answer);
-            tokio::select! {
-                biased;
-                answer = &mut answer => answer,
-                _ = connection => answer.await,
-            }
+        let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
+            handshake(TokioIo::new(io)).await.map_err(|_| Thwarted)?;
+        let request = Request::builder().method(method).uri(uri).header("host", "server");
+        let request = request.body(Full::new(body)).map_err(|_| Thwarted)?;
+        let answer = async {
+            let response = sender.send_request(request).await.map_err(|_| Thwarted)?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.map_err(|_| Thwarted)?;
+            Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
         };
-        self.within(PATIENCE, asking).await.unwrap_or(Err(Thwarted))
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            _ = connection => answer.await,
+        }
     }
 }
 
