@@ -107,3 +107,53 @@ pub(crate) enum Command {
     /// Print the manual page
     Man(man::ManArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    /// The arguments of an example: no comment, no redirection.
+    fn arguments(line: &str) -> Option<Vec<String>> {
+        let line = line.trim().strip_prefix("overheard ")?;
+        let line = line.split("  ").next()?.split(" > ").next()?.split(" < ").next()?;
+        let line = line.split(" | ").next()?;
+        // Quotes occur around expressions only.
+        let parts = line.split('\'').enumerate();
+        let words =
+            parts.flat_map(
+                |(n, part)| {
+                    if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }
+                },
+            );
+        Some(std::iter::once("overheard").chain(words).map(str::to_owned).collect())
+    }
+
+    fn examples(command: &clap::Command, found: &mut Vec<String>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        found.extend(
+            help.lines().filter(|line| line.trim().starts_with("overheard ")).map(str::to_owned),
+        );
+        for command in command.get_subcommands() {
+            examples(command, found);
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_help_can_be_typed() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() > 25, "{found:?}");
+        for example in found {
+            let arguments = arguments(&example).unwrap();
+            let parsed = Cli::try_parse_from(&arguments);
+            assert!(parsed.is_ok(), "{arguments:?}: {}", parsed.unwrap_err());
+        }
+    }
+}

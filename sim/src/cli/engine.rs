@@ -4,14 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use overheard::check;
+use overheard::diagnostic::render;
 use overheard::history::History;
 use overheard::plan::{Plan, Sabotage};
-use overheard::report::{Invalid, Text};
+use overheard::report::ladder::{self, Style};
+use overheard::report::{Invalid, Scenario, Text};
 use overheard::run::{self, RunOptions};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::{Outcome, Verdict};
 
+use super::environment::Environment;
 use super::exit::Failure;
 use super::network::NetworkChoice;
 
@@ -54,9 +57,10 @@ pub(crate) fn run(plan: &Plan, world: World, max_wall: Duration) -> History {
 }
 
 /// Draws what happened around a finding.
-pub(crate) fn ladder(plan: &Plan, history: &History, verdict: &Verdict) -> String {
-    let _ = (plan, history, verdict);
-    String::new()
+pub(crate) fn ladder(history: &History, verdict: &Verdict) -> String {
+    let style = if Environment::is_utf8() { Style::Unicode } else { Style::Ascii };
+    let first = verdict.findings.first();
+    first.map_or_else(String::new, |finding| ladder::ladder(history, finding, style))
 }
 
 /// What a verdict says, without marks that a run did not reach: those are for all runs of a
@@ -70,12 +74,23 @@ pub(crate) fn judge_without_marks(plan: &Plan, history: &History) -> Verdict {
     verdict
 }
 
+/// Says which marks no run of a scenario reached.
+pub(crate) fn tell_of_marks(scenario: &mut Scenario, loaded: &Loaded) {
+    if let Some(diagnostic) = scenario.unreached_diagnostic() {
+        scenario.told = Text {
+            plain: render(&diagnostic, &loaded.sources, false),
+            coloured: render(&diagnostic, &loaded.sources, true),
+        };
+    }
+}
+
 /// A file that cannot be run, for reports.
 pub(crate) fn invalid(file: &str, rejected: &Rejected) -> Invalid {
     let draw = |coloured| {
-        let drawn = rejected.diagnostics.iter().map(|diagnostic| {
-            overheard::diagnostic::render(diagnostic, &rejected.sources, coloured)
-        });
+        let drawn = rejected
+            .diagnostics
+            .iter()
+            .map(|diagnostic| render(diagnostic, &rejected.sources, coloured));
         drawn.collect::<Vec<_>>().join("\n\n")
     };
     Invalid {

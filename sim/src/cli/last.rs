@@ -55,6 +55,11 @@ pub(crate) fn write(end: &End) -> Result<(), Failure> {
         }
     }
     let last = Last { version: 1, failed };
+    // What is kept in this folder is nobody's source.
+    let ignore = Path::new(PATH).with_file_name(".gitignore");
+    if !ignore.exists() {
+        files::write(&ignore, "*\n")?;
+    }
     let text = serde_json::to_string_pretty(&last).unwrap_or_default();
     files::write(Path::new(PATH), &(text + "\n"))
 }

@@ -69,7 +69,7 @@ pub(crate) fn play(job: &Job, manner: &Manner) -> Run {
             let difference =
                 job.twice.then(|| differs(&history, engine::run(&plan, world, max_wall)));
             let verdict = engine::judge_without_marks(&plan, &history);
-            let ladder = engine::ladder(&plan, &history, &verdict);
+            let ladder = engine::ladder(&history, &verdict);
             Played { plan, history, verdict, ladder, difference: difference.flatten() }
         }
     };

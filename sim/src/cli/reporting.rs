@@ -192,7 +192,7 @@ impl Reporter {
             Self::Human(human) => human.scenario(scenario),
             Self::Github(github) => github.scenario(scenario),
             Self::Json => json::scenario(scenario),
-            Self::Tap(_) => return Ok(()),
+            Self::Tap(tap) => tap.scenario(scenario),
         };
         self.write(&text)
     }

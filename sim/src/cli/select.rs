@@ -16,7 +16,7 @@ use super::tags::TagExpression;
 #[command(next_help_heading = "Which scenarios")]
 pub(crate) struct Selection {
     /// Files, folders or globs; a file may end in :LINE [default: scenarios]
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", help_heading = None::<&'static str>)]
     pub(crate) paths: Vec<String>,
     /// Only scenarios whose tags match, as in 'rooms and not slow'
     #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]

@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use overheard::plan::Mark;
 use overheard::report::{End, Run, Scenario, Start, Status, many};
+use overheard::span::Span;
 
 use super::choices::{NoTests, Verification};
 use super::commands::run::{RunArgs, Settings};
@@ -44,6 +46,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
         seed: first,
         seeds: seeds_sentence(settings, first, args.failed),
         invalid: selected.rejected.len(),
+        marked: selected.scenarios.iter().filter(|loaded| !marks(loaded).is_empty()).count(),
     };
     let mut suite = Suite {
         reporter: Reporter::new(settings.reporter.value, context),
@@ -73,6 +76,11 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
     suite.end.exit = exit.code();
     suite.end.wall = now().saturating_duration_since(started);
     suite.close(&start, settings, context, exit)
+}
+
+/// Marks that a scenario must reach; they are the same for every seed.
+fn marks(loaded: &Loaded) -> Vec<(Mark, Span)> {
+    engine::plan(loaded, 1, World::default()).must_reach
 }
 
 /// Wall time is for the summary only.
@@ -148,13 +156,21 @@ fn planned(jobs: &[Job]) -> Vec<(Arc<Loaded>, usize)> {
     planned
 }
 
+/// A scenario of which nothing has been played.
+fn begun((loaded, count): (Arc<Loaded>, usize)) -> (Scenario, Arc<Loaded>) {
+    let scenario = &loaded.scenario;
+    let mut begun = Scenario::new(scenario.file(), scenario.name(), scenario.tags(), count);
+    begun.must_reach = marks(&loaded);
+    (begun, loaded)
+}
+
 /// A suite that is being played.
 struct Suite {
     reporter: Reporter,
     bar: Bar,
     end: End,
     /// The scenario whose runs are coming in.
-    current: Option<Scenario>,
+    current: Option<(Scenario, Arc<Loaded>)>,
     /// Scenarios to come, the next one last.
     planned: Vec<(Arc<Loaded>, usize)>,
     /// Runs that did not pass.
@@ -179,27 +195,19 @@ impl Suite {
 
     /// Takes a result, tells of it, and says whether to go on.
     fn add(&mut self, run: Run) -> ControlFlow<()> {
-        let mut scenario = match self.current.take() {
-            Some(scenario) => scenario,
-            None => match self.planned.pop() {
-                Some((loaded, count)) => {
-                    let scenario = &loaded.scenario;
-                    Scenario::new(scenario.file(), scenario.name(), scenario.tags(), count)
-                }
-                None => return ControlFlow::Break(()),
-            },
-        };
+        let current = self.current.take().or_else(|| self.planned.pop().map(begun));
+        let Some((mut scenario, loaded)) = current else { return ControlFlow::Break(()) };
         self.bad += u32::from(run.status != Status::Pass);
         let (reporter, bar) = (&mut self.reporter, &self.bar);
         let mut told = bar.suspend(|| reporter.run(&run));
         scenario.add(run);
-        let over = scenario.finish();
-        if over {
+        if scenario.finish() {
+            engine::tell_of_marks(&mut scenario, &loaded);
             told = told.and_then(|()| bar.suspend(|| reporter.scenario(&scenario)));
             self.exit = self.exit.or_worse(exit_of(scenario.status));
             self.end.scenarios.push(scenario);
         } else {
-            self.current = Some(scenario);
+            self.current = Some((scenario, loaded));
         }
         self.bar.step(self.bad);
         if let Err(failure) = told {
@@ -215,8 +223,7 @@ impl Suite {
     /// What is left when no more results come.
     fn finish(&mut self, total: usize, complete: bool, signals: &Signals) {
         self.bar.finish();
-        if let Some(mut scenario) = self.current.take() {
-            scenario.finish();
+        if let Some((scenario, _)) = self.current.take() {
             if self.failure.is_none() {
                 self.failure = self.reporter.scenario(&scenario).err();
             }

@@ -60,11 +60,6 @@ impl Outbox {
             waiting.wake();
         }
     }
-
-    /// Whether it is to end.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.0.borrow().close.is_some()
-    }
 }
 
 impl Waiting {

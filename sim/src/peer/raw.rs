@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use overheard_core::codec::engine::payload::SEPARATOR;
+use overheard_core::codec::sio::json;
 use overheard_core::value::Value;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,6 +25,10 @@ use crate::run::world::World;
 
 /// How long it waits for an answer that it needs to go on.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it waits at least when it matters whether the server closes its connection: a few
+/// times what the slowest link takes.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// How its connection has ended.
 enum Ending {
@@ -41,11 +46,13 @@ impl World {
     /// `Opened` when it has said all, and `Disconnected` with the reason `closed` or `open`.
     pub(crate) async fn raw(self: &Rc<Self>, step: u32, raw: &Raw) {
         let who = format_smolstr!("raw-{step}");
+        // Who is to see whether it is thrown out waits for that.
+        let linger = if raw.closes.is_some() { raw.linger.max(ANSWER) } else { raw.linger };
         let played = match &raw.bytes {
-            Some(bytes) => self.raw_bytes(bytes, raw.linger).await,
+            Some(bytes) => self.raw_bytes(bytes, linger).await,
             None => match raw.transport {
-                TransportName::WebSocket => self.raw_websocket(raw).await,
-                TransportName::Polling => self.raw_polling(raw).await,
+                TransportName::WebSocket => self.raw_websocket(raw, linger).await,
+                TransportName::Polling => self.raw_polling(raw, linger).await,
             },
         };
         let reason = match played {
@@ -91,7 +98,7 @@ impl World {
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_websocket(&self, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_websocket(&self, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let io = self.dial().await?;
         let url = "ws://server/socket.io/?EIO=4&transport=websocket";
         let opening = client_async_with_config(url, io, None);
@@ -112,19 +119,19 @@ impl World {
             }
         }
         for message in &raw.send {
-            let message = match message {
-                Value::Binary(bytes) => Message::Binary(bytes.clone()),
-                other => Message::text(text_of(other)),
+            let message = match message.as_binary() {
+                Some(bytes) => Message::Binary(bytes.clone()),
+                None => Message::text(text_of(message)),
             };
             if socket.send(message).await.is_err() {
                 return Ok(Ending::Closed);
             }
         }
-        let ended = self.within(raw.linger, listen(&mut socket)).await;
+        let ended = self.within(linger, listen(&mut socket)).await;
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_polling(self: &Rc<Self>, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_polling(self: &Rc<Self>, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let base = "/socket.io/?EIO=4&transport=polling";
         let (_, opened) = self.ask_soon(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
@@ -137,14 +144,14 @@ impl World {
             }
         }
         for body in &raw.send {
-            let body = match body {
-                Value::Binary(bytes) => bytes.clone(),
-                other => text_of(other).into(),
+            let body = match body.as_binary() {
+                Some(bytes) => bytes.clone(),
+                None => text_of(body).into(),
             };
             // Whatever the answer is, it goes on.
             drop(self.ask_soon(Method::POST, &session, body).await);
         }
-        let ended = self.within(raw.linger, self.poll_to_the_end(&session)).await;
+        let ended = self.within(linger, self.poll_to_the_end(&session)).await;
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
@@ -211,8 +218,5 @@ fn is_admission(packet: &str) -> bool {
 
 /// A text as it is, and anything else as JSON.
 fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => overheard_core::codec::sio::json::stringify(other),
-    }
+    value.as_str().map_or_else(|| json::stringify(value), str::to_owned)
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::human::Human;
 use super::{End, Invalid, Run, Scenario, Start, Status};
+use crate::check::NOT_REACHED;
 use crate::span::Span;
 
 /// GitHub shows ten errors of a step and drops the rest: the tenth says where to look.
@@ -57,7 +58,9 @@ impl Github {
         if let Some(run) = scenario.bad().next() {
             text.push_str(&self.annotate_run(run));
         } else if let Some(sentence) = scenario.unreached_sentence() {
-            text.push_str(&self.annotate(&scenario.file, None, "must-reach", &sentence));
+            let diagnostic = scenario.unreached_diagnostic();
+            let span = diagnostic.as_ref().map(|diagnostic| &diagnostic.primary.span);
+            text.push_str(&self.annotate(&scenario.file, span, NOT_REACHED, &sentence));
         }
         text
     }

@@ -74,7 +74,7 @@ impl Human {
     #[must_use]
     pub fn invalid(self, invalid: &Invalid) -> String {
         let word = self.line(style(Status::Fail), "INVALID", &invalid.file);
-        format!("{word}{}\n", invalid.text.get(self.coloured))
+        format!("{word}{}\n\n", invalid.text.get(self.coloured).trim_end())
     }
 
     /// A scenario whose runs are over.
@@ -95,11 +95,9 @@ impl Human {
             text.push_str(&self.others(bad));
             text.push('\n');
         }
-        if status == Status::Unknown
-            && let Some(sentence) = scenario.unreached_sentence()
-        {
-            let yellow = style(Status::Unknown);
-            let _ = writeln!(text, "{}: {sentence}\n", self.paint(yellow, "unknown[must-reach]"));
+        let told = scenario.told.get(self.coloured).trim_end();
+        if !told.is_empty() {
+            let _ = writeln!(text, "{told}\n");
         }
         text
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use crate::check::NOT_REACHED;
+
 use super::{End, Run, Scenario, Status, many, seed, time};
 
 /// The whole report.
@@ -40,7 +42,8 @@ fn cases(scenario: &Scenario) -> Vec<TestCase> {
         let status = match scenario.unreached_sentence() {
             Some(sentence) if scenario.status == Status::Unknown => {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-                status.set_type("unknown").set_message(sentence);
+                status.set_type(NOT_REACHED).set_message(sentence);
+                status.set_description(scenario.told.plain.as_str());
                 status
             }
             Some(_) | None => TestCaseStatus::success(),

@@ -45,7 +45,10 @@ fn what(scenario: &Scenario) -> String {
 }
 
 fn details(text: &mut String, scenario: &Scenario) {
-    let Some(run) = scenario.bad().next() else { return };
+    let Some(run) = scenario.bad().next() else {
+        let _ = write!(text, "\n{}", fenced(&scenario.told.plain));
+        return;
+    };
     let name = escaped(&scenario.name);
     let at = time(run.t);
     let _ = write!(text, "\n<details><summary>{name} (t={at})</summary>\n\n");

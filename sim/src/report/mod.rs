@@ -9,6 +9,7 @@ pub mod human;
 pub mod json;
 #[cfg(feature = "cli")]
 pub mod junit;
+pub mod ladder;
 pub mod markdown;
 pub mod picture;
 pub mod story;
@@ -19,8 +20,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::check::NOT_REACHED;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::Mark;
+use crate::span::Span;
 use crate::verdict::{Outcome, Verdict};
 
 /// What became of a run or a scenario, the worse the greater.
@@ -181,6 +184,10 @@ pub struct Scenario {
     pub played: usize,
     /// How many there should have been.
     pub planned: usize,
+    /// Marks that one of them must reach.
+    pub must_reach: Vec<(Mark, Span)>,
+    /// What is shown if none did.
+    pub told: Text,
     /// Marks that no run reached.
     pub unreached: BTreeSet<Mark>,
     /// What became of it: the worst of its runs, and unknown if a mark was not reached.
@@ -198,6 +205,8 @@ impl Scenario {
             runs: Vec::new(),
             played: 0,
             planned,
+            must_reach: Vec::new(),
+            told: Text::default(),
             unreached: BTreeSet::new(),
             status: Status::Pass,
         }
@@ -236,9 +245,20 @@ impl Scenario {
     pub fn unreached_sentence(&self) -> Option<String> {
         let marks: Vec<String> = self.unreached.iter().map(Mark::to_string).collect();
         let runs = if self.played == 1 { "the run" } else { "any run" };
-        (!marks.is_empty()).then(|| {
-            format!("the scenario exists for {}, which did not occur in {runs}", marks.join(", "))
-        })
+        let marks = marks.join(", ");
+        (!marks.is_empty())
+            .then(|| format!("the scenario exists for {marks}, which did not occur in {runs}"))
+    }
+
+    /// The same beside the user's line.
+    #[must_use]
+    pub fn unreached_diagnostic(&self) -> Option<Diagnostic> {
+        let missed = self.must_reach.iter().filter(|(mark, _)| self.unreached.contains(mark));
+        let mut spans = missed.map(|(_, span)| span);
+        let label = "did not occur";
+        let first =
+            Diagnostic::warning(NOT_REACHED, self.unreached_sentence()?, spans.next()?, label);
+        Some(spans.fold(first, |diagnostic, span| diagnostic.context(span, label)))
     }
 }
 
@@ -255,6 +275,8 @@ pub struct Start {
     pub seeds: String,
     /// Files that cannot be.
     pub invalid: usize,
+    /// Scenarios that must reach marks.
+    pub marked: usize,
 }
 
 /// What is known at the end.
@@ -339,7 +361,6 @@ pub fn time(nanos: u64) -> String {
 #[cfg(test)]
 pub(crate) mod sample {
     use super::*;
-    use crate::span::Span;
     use crate::verdict::{Finding, Label, Property};
 
     pub(crate) fn run(status: Status) -> Run {

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::time;
 use crate::history::{Action, Audience, EndReason, Event, History, Operation, What};
+use crate::plan::{Action as StepAction, Step};
 
 /// Mermaid gives up on long diagrams, and so do readers.
 const MAX_MESSAGES: usize = 60;
@@ -125,14 +126,35 @@ fn value(value: &Value) -> String {
     crate::matching::show(value)
 }
 
-/// One line per event, for people.
+/// Where the steps of a plan stand, by their numbers.
 #[must_use]
-pub fn story(history: &History, keep: &dyn Fn(&Event) -> bool) -> String {
+pub fn places(steps: &[Step]) -> BTreeMap<u32, String> {
+    let mut places = BTreeMap::new();
+    for step in steps {
+        places.insert(step.id.0, format!("{}:{}", step.span.file, step.span.line));
+        if let StepAction::Together(inner) = &step.action {
+            places.append(&mut self::places(inner));
+        }
+    }
+    places
+}
+
+/// One line per event, for people. Steps are named by their places, where these are known.
+#[must_use]
+pub fn story(
+    history: &History,
+    places: &BTreeMap<u32, String>,
+    keep: &dyn Fn(&Event) -> bool,
+) -> String {
     let header = &history.header;
     let mut text = format!("{} ({}, seed {})\n", header.scenario, header.file, header.seed);
     let width = header.clients.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
     for event in history.events.iter().filter(|event| keep(event)) {
-        let step = event.step.map(|step| format!("  (step {step})")).unwrap_or_default();
+        let step = match event.step.map(|step| (step, places.get(&step))) {
+            Some((_, Some(place))) => format!("  ({place})"),
+            Some((step, None)) => format!("  (step {step})"),
+            None => String::new(),
+        };
         let (t, n) = (time(event.t), format!("#{}", event.n));
         let told = super::human::one_line(&describe(&event.what));
         let _ = writeln!(text, "{t:>12}  {n:<7} {:<width$}  {told}{step}", event.who);

@@ -60,6 +60,9 @@ fn block(verdict: &Verdict, around: &Around<'_>, coloured: bool) -> String {
     let drawn = diagnostic::render(&diagnostic, around.sources, coloured);
     let mut head = drawn.trim_end().to_owned();
     head.push('\n');
+    if !diagnostic.primary.span.file.is_empty() {
+        head.push_str("   |\n");
+    }
     let mut end = String::new();
     for note in notes.iter().take(MAX_NOTES) {
         let _ = writeln!(end, "   = note: {}", one_line(note));

@@ -1,9 +1,11 @@
-//! TAP version 14: one test point per run, and per file that cannot be run.
+//! TAP version 14: one test point per run, per scenario that must reach marks, and per file that
+//! cannot be run.
 
 use std::fmt::Write as _;
 
 use super::human::one_line;
-use super::{Invalid, Run, Start, Status, seed};
+use super::{Invalid, Run, Scenario, Start, Status, seed};
+use crate::check::NOT_REACHED;
 
 /// Writes TAP.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +17,7 @@ impl Tap {
     /// The version and the plan.
     #[must_use]
     pub fn begin(&self, start: &Start) -> String {
-        let points = start.runs + start.invalid;
+        let points = start.runs + start.invalid + start.marked;
         format!(
             "TAP version 14\n1..{points}{}\n",
             if points == 0 { " # nothing selected" } else { "" }
@@ -58,6 +60,25 @@ impl Tap {
             ("replay", &run.replay),
             ("trace", run.trace.as_deref().unwrap_or_default()),
         ]));
+        text
+    }
+
+    /// A scenario whose runs are over: a point about its marks, if it has any.
+    #[must_use]
+    pub fn scenario(&mut self, scenario: &Scenario) -> String {
+        if scenario.must_reach.is_empty() || scenario.played < scenario.planned {
+            return String::new();
+        }
+        let marks: Vec<String> =
+            scenario.must_reach.iter().map(|(mark, _)| mark.to_string()).collect();
+        let description = format!("{}: {} occurred", scenario.file, marks.join(", "));
+        let sentence = scenario.unreached_sentence();
+        let mut text = self.point(sentence.is_none(), &description);
+        if let Some(sentence) = sentence {
+            let members =
+                [("severity", "unknown"), ("code", NOT_REACHED), ("message", sentence.as_str())];
+            text.push_str(&block(&members));
+        }
         text
     }
 

@@ -34,8 +34,8 @@ fn every_command_and_profile_exists() {
     let text = std::fs::read_to_string(root().join("CI.md")).unwrap();
     let commands = text.lines().filter_map(|line| line.trim().split_once("overheard run"));
     for (_, rest) in commands.filter(|(before, _)| before.is_empty() || before.ends_with("run: ")) {
-        let words: Vec<&str> =
-            rest.split_whitespace().take_while(|word| !word.contains("${{")).collect();
+        let rest = rest.replace("${{ matrix.shard }}", "1").replace("SEED", "1");
+        let words: Vec<&str> = rest.split_whitespace().collect();
         let done = sandbox.run(&[&["run"], &words[..], &["--help"]].concat());
         assert_eq!(done.code, 0, "overheard run{rest}: {}", done.stderr);
     }

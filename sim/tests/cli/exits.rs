@@ -1,5 +1,7 @@
 //! Every exit code, and what is said with it.
 
+use std::fmt::Write as _;
+
 use crate::support::{BAD, Done, GOOD, INVALID, Sandbox, UNKNOWN, seen, snapshot, words};
 
 fn all() -> Sandbox {
@@ -64,8 +66,7 @@ fn usage_is_2() {
         let done = run(&sandbox, case);
         assert_eq!(done.code, 2, "{case}: {}", done.stderr);
         assert_eq!(done.stdout, "", "{case}");
-        text.push_str(&format!("$ overheard {case}\n{}\n", done.stderr.trim_end()));
-        text.push('\n');
+        writeln!(text, "$ overheard {case}\n{}\n", done.stderr.trim_end()).unwrap();
     }
     snapshot!("usage", text);
 }

@@ -49,8 +49,8 @@ fn tap_has_a_plan_and_as_many_points() {
         let is_point = |line: &&str| line.starts_with("ok ") || line.starts_with("not ok ");
         text.lines().filter(is_point).count()
     };
-    assert!(done.stdout.starts_with("TAP version 14\n1..4\n"), "{}", done.stdout);
-    assert_eq!(points(&done.stdout), 4);
+    assert!(done.stdout.starts_with("TAP version 14\n1..5\n"), "{}", done.stdout);
+    assert_eq!(points(&done.stdout), 5);
     snapshot!("run-tap", done.stdout);
 }
 

@@ -1,5 +1,6 @@
 //! A folder of its own for each test, and the command line in it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -121,7 +122,7 @@ pub(crate) fn seen(done: &Done) -> String {
     let mut text = format!("exit code {}\n", done.code);
     for (name, stream) in [("stdout", &done.stdout), ("stderr", &done.stderr)] {
         if !stream.is_empty() {
-            text.push_str(&format!("--- {name}\n"));
+            writeln!(text, "--- {name}").unwrap();
             text.push_str(&without_wall(stream));
         }
     }

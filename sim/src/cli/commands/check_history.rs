@@ -47,8 +47,8 @@ enum Format {
 /// Runs the command.
 pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
     let history = read_trace(&args.file)?;
-    let (plan, verdict, sources) = match &args.scenario {
-        None => (None, check::judge_history(&history), Sources::new()),
+    let (verdict, sources) = match &args.scenario {
+        None => (check::judge_history(&history), Sources::new()),
         Some(scenario) => {
             let loaded = match engine::load_file(scenario)? {
                 Ok(loaded) => loaded,
@@ -65,7 +65,7 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
             })?;
             let plan = engine::plan(&loaded, seed, World::default());
             let verdict = check::judge(&plan, &history);
-            (Some(plan), verdict, loaded.sources)
+            (verdict, loaded.sources)
         }
     };
     let status = Status::from(verdict.outcome);
@@ -82,8 +82,7 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
         say(&human.verdict(status, &args.file, &events))?;
     }
     if status > Status::Pass {
-        let ladder =
-            plan.map_or_else(String::new, |plan| engine::ladder(&plan, &history, &verdict));
+        let ladder = engine::ladder(&history, &verdict);
         let shown = super::super::discover::shown(Path::new(&args.file));
         let command = format!("overheard trace show {shown}");
         let around =

@@ -169,10 +169,10 @@ fn tell(
     let until = args.until.map(|until| u64::try_from(until.as_nanos()).unwrap_or(u64::MAX));
     let early = |event: &Event| until.is_none_or(|until| event.t <= until);
     let keep = |event: &Event| early(event) && (args.all || picture::matters(event));
-    if !context.quiet {
-        out(&picture::story(history, &keep))?;
-    }
     let plan = engine::plan(loaded, seed, world);
+    if !context.quiet {
+        out(&picture::story(history, &picture::places(&plan.steps), &keep))?;
+    }
     let verdict = check::judge(&plan, history);
     let status = Status::from(verdict.outcome);
     let last = history.events.last().map_or(0, |event| event.t);
@@ -184,7 +184,7 @@ fn tell(
     );
     say(&format!("\n{line}"))?;
     if status > Status::Pass {
-        let ladder = engine::ladder(&plan, history, &verdict);
+        let ladder = engine::ladder(history, &verdict);
         let replay = play::replay(loaded.scenario.file(), seed, world);
         let around = story::Around {
             sources: &loaded.sources,

@@ -1,5 +1,6 @@
 //! `overheard trace`: shows, exports and compares traces.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -106,8 +107,9 @@ fn show(args: &ShowArgs) -> Outcome {
         args.client.is_empty() || args.client.iter().any(|name| *name == event.who.as_str())
     };
     let wanted = |event: &Event| named(event) && (args.all || picture::matters(event));
+    let places = BTreeMap::new();
     let text = match args.at {
-        None => picture::story(&history, &wanted),
+        None => picture::story(&history, &places, &wanted),
         Some(at) => {
             let kept: Vec<&Event> = history.events.iter().filter(|event| wanted(event)).collect();
             let place = kept.partition_point(|event| event.t < nanos(at));
@@ -115,7 +117,9 @@ fn show(args: &ShowArgs) -> Outcome {
             let to = kept.len().min(place.saturating_add(args.around).saturating_add(1));
             let range = kept[from..to].first().zip(kept[from..to].last());
             let (first, last) = range.map_or((1, 0), |(first, last)| (first.n, last.n));
-            picture::story(&history, &|event| wanted(event) && (first..=last).contains(&event.n))
+            picture::story(&history, &places, &|event| {
+                wanted(event) && (first..=last).contains(&event.n)
+            })
         }
     };
     out(&text)?;
