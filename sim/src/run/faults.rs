@@ -142,7 +142,9 @@ impl World {
             }
             self.healed(fault);
         }
-        self.recorder.set_troubled(troubled);
+        // Nobody comes back to a server that has closed its door.
+        let closed = self.seat.host().is_some_and(|host| host.is_closed());
+        self.recorder.set_troubled(troubled || closed);
     }
 
     fn healed(&self, fault: &AtWork) {
