@@ -31,6 +31,9 @@ pub(crate) struct Op {
     pub(crate) waits_until: u64,
 }
 
+/// An emit: the number of its event, the event's name and its arguments.
+type Sent = (u64, SmolStr, Args);
+
 #[derive(Debug, Default)]
 struct Notes {
     events: Vec<Event>,
@@ -43,7 +46,7 @@ struct Notes {
     /// The last arguments that were received: often those of the next receiver, too.
     args: Option<Args>,
     /// Emits of each client that the server has not accepted.
-    sent: BTreeMap<(SmolStr, SmolStr), VecDeque<(u64, SmolStr, Args)>>,
+    sent: BTreeMap<(SmolStr, SmolStr), VecDeque<Sent>>,
     inboxes: BTreeMap<u32, Inbox>,
     states: BTreeMap<(u32, SmolStr), ConnectionState>,
 }
@@ -153,15 +156,12 @@ impl Recorder {
     }
 
     fn is_news(&self, what: &What) -> bool {
-        match what {
-            What::StepBegin
-            | What::StepEnd
-            | What::Quiet
-            | What::Rooms { .. }
-            | What::Counters(_) => false,
-            What::Reconnecting { .. } => !self.0.troubled.get(),
-            _ => true,
-        }
+        let is_of_the_run = matches!(
+            what,
+            What::StepBegin | What::StepEnd | What::Quiet | What::Rooms { .. } | What::Counters(_)
+        );
+        let is_attempt = matches!(what, What::Reconnecting { .. });
+        !(is_of_the_run || is_attempt && self.0.troubled.get())
     }
 
     /// While a fault is at work, attempts to connect again are no news.
@@ -245,7 +245,7 @@ impl Recorder {
     ) -> Option<u64> {
         let mut notes = self.0.notes.borrow_mut();
         let sent = notes.sent.get_mut(&(who.clone(), nsp.clone()))?;
-        let matches = |(_, name, given): &(u64, SmolStr, Args)| name == event && given[..] == *args;
+        let matches = |(_, name, given): &Sent| name == event && given[..] == *args;
         let place = sent.iter().position(matches)?;
         sent.remove(place).map(|(n, ..)| n)
     }

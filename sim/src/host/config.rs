@@ -1,7 +1,7 @@
 //! From the options of a plan to those of the server and its application.
 
 use overheard_core::chat::{ChatConfig, Gate};
-use overheard_core::engine::{Transport, Transports};
+use overheard_core::engine::Transports;
 use overheard_core::id::IdSource;
 use overheard_core::server::{
     Matcher, NamespaceConfig, ParentConfig, RecoveryConfig, ServerConfig,
@@ -72,13 +72,5 @@ fn transports(names: &[TransportName]) -> Result<Transports, String> {
         (true, false) => Ok(Transports::PollingOnly),
         (false, true) => Ok(Transports::WebSocketOnly),
         (false, false) => Err("the server has no transport".to_owned()),
-    }
-}
-
-/// A transport's name, as events have it.
-pub(crate) const fn transport_name(name: TransportName) -> &'static str {
-    match name {
-        TransportName::Polling => Transport::Polling.as_str(),
-        TransportName::WebSocket => Transport::WebSocket.as_str(),
     }
 }

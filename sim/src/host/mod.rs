@@ -201,6 +201,7 @@ impl<A: App> Host<A> {
         self.drain(state);
         if closes {
             self.closed.set(true);
+            self.recorder.set_troubled(true);
             self.closing.notify_one();
         }
         if !waits {

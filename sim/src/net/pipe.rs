@@ -343,7 +343,7 @@ impl Pipe {
     }
 
     /// The writer of this way says no more.
-    fn end_line(self: &Pipe, way: Way) {
+    fn end_line(&self, way: Way) {
         let due = self.due(way);
         let mut line = self.lines[way.index()].borrow_mut();
         if line.end.is_some() {

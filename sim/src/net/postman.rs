@@ -10,10 +10,13 @@ use tokio::sync::Notify;
 use super::clock::Clock;
 use super::pipe::{Pipe, Way};
 
+/// Where something arrives.
+type Delivery = (Rc<Pipe>, Way);
+
 /// What is due, by time, and by the order in which it was handed in.
 pub(crate) struct Postman {
     clock: Clock,
-    due: RefCell<BTreeMap<u64, Vec<(Rc<Pipe>, Way)>>>,
+    due: RefCell<BTreeMap<u64, Vec<Delivery>>>,
     /// The time that the round below waits for.
     armed: Cell<u64>,
     news: Notify,
@@ -70,7 +73,7 @@ impl Postman {
         }
     }
 
-    fn take(&self, now: u64) -> Option<Vec<(Rc<Pipe>, Way)>> {
+    fn take(&self, now: u64) -> Option<Vec<Delivery>> {
         let mut due = self.due.borrow_mut();
         let first = due.first_entry()?;
         (*first.key() <= now).then(|| first.remove())

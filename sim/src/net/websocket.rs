@@ -66,11 +66,6 @@ impl Outbox {
         let mut waiting = self.0.borrow_mut();
         if waiting.frames.is_empty() { waiting.close.take() } else { None }
     }
-
-    /// Whether it is to end.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.0.borrow().close.is_some()
-    }
 }
 
 impl Waiting {

@@ -22,31 +22,10 @@ impl Peer {
             Event::Upgraded => self.note(What::Upgraded),
             Event::ReconnectAttempt { attempt } => self.note(What::Reconnecting { attempt }),
             Event::Connected { socket, sid, recovered } => {
-                let nsp = nsp_of(state, socket);
-                self.recorder.set_sid(self.number, nsp.clone(), sid.clone());
-                let known =
-                    if recovered { ConnectionState::Recovered } else { ConnectionState::Connected };
-                self.note(What::Connected { nsp: nsp.clone(), sid, recovered });
-                self.recorder.set_state(self.number, nsp, known);
-                for op in state.connecting.remove(&socket).unwrap_or_default() {
-                    self.recorder.finish(&self.name, op, ok(op, Args::default()));
-                }
+                self.on_connected(state, socket, sid, recovered);
             }
             Event::ConnectError { socket, message, data } => {
-                let refused = !state.client.is_active(socket);
-                if refused {
-                    let nsp = nsp_of(state, socket);
-                    let known = ConnectionState::Refused(Some(message.to_string()));
-                    self.note(What::Refused { nsp: nsp.clone(), message: message.clone(), data });
-                    self.recorder.set_state(self.number, nsp, known);
-                    self.refused.set(true);
-                }
-                if refused || !self.reconnection {
-                    for op in state.connecting.remove(&socket).unwrap_or_default() {
-                        let error = message.clone();
-                        self.recorder.finish(&self.name, op, What::Fail { op, error });
-                    }
-                }
+                self.on_connect_error(state, socket, &message, data);
             }
             Event::Received { socket, name, args, ack } => {
                 self.on_received(state, socket, name, args, ack);
@@ -91,6 +70,41 @@ impl Peer {
             | Event::ReconnectFailed
             | Event::AnyIncoming { .. }
             | Event::AnyOutgoing { .. } => {}
+        }
+    }
+
+    fn on_connected(&self, state: &mut State, socket: SocketHandle, sid: SmolStr, recovered: bool) {
+        let nsp = nsp_of(state, socket);
+        self.recorder.set_sid(self.number, nsp.clone(), sid.clone());
+        let known = if recovered { ConnectionState::Recovered } else { ConnectionState::Connected };
+        self.note(What::Connected { nsp: nsp.clone(), sid, recovered });
+        self.recorder.set_state(self.number, nsp, known);
+        for op in state.connecting.remove(&socket).unwrap_or_default() {
+            self.recorder.finish(&self.name, op, ok(op, Args::default()));
+        }
+    }
+
+    fn on_connect_error(
+        &self,
+        state: &mut State,
+        socket: SocketHandle,
+        message: &SmolStr,
+        data: Option<Value>,
+    ) {
+        // Who was not refused tries again.
+        let refused = !state.client.is_active(socket);
+        if refused {
+            let nsp = nsp_of(state, socket);
+            let known = ConnectionState::Refused(Some(message.to_string()));
+            self.note(What::Refused { nsp: nsp.clone(), message: message.clone(), data });
+            self.recorder.set_state(self.number, nsp, known);
+            self.refused.set(true);
+        }
+        if refused || !self.reconnection {
+            for op in state.connecting.remove(&socket).unwrap_or_default() {
+                let error = message.clone();
+                self.recorder.finish(&self.name, op, What::Fail { op, error });
+            }
         }
     }
 

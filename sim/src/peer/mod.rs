@@ -169,12 +169,6 @@ impl Peer {
         self.news.notify_one();
     }
 
-    /// Whether its socket in a namespace is connected.
-    pub(crate) fn is_connected(&self, nsp: &str) -> bool {
-        let state = self.state.borrow();
-        state.sockets.get(nsp).is_some_and(|socket| state.client.sid(*socket).is_some())
-    }
-
     /// The transport that it uses.
     pub(crate) fn transport(&self) -> Option<Transport> {
         self.state.borrow().client.transport()

@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use overheard_core::codec::engine::payload::SEPARATOR;
+use overheard_core::codec::sio::json;
 use overheard_core::value::Value;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -118,9 +119,9 @@ impl World {
             }
         }
         for message in &raw.send {
-            let message = match message {
-                Value::Binary(bytes) => Message::Binary(bytes.clone()),
-                other => Message::text(text_of(other)),
+            let message = match message.as_binary() {
+                Some(bytes) => Message::Binary(bytes.clone()),
+                None => Message::text(text_of(message)),
             };
             if socket.send(message).await.is_err() {
                 return Ok(Ending::Closed);
@@ -143,9 +144,9 @@ impl World {
             }
         }
         for body in &raw.send {
-            let body = match body {
-                Value::Binary(bytes) => bytes.clone(),
-                other => text_of(other).into(),
+            let body = match body.as_binary() {
+                Some(bytes) => bytes.clone(),
+                None => text_of(body).into(),
             };
             // Whatever the answer is, it goes on.
             drop(self.ask_soon(Method::POST, &session, body).await);
@@ -217,8 +218,5 @@ fn is_admission(packet: &str) -> bool {
 
 /// A text as it is, and anything else as JSON.
 fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => overheard_core::codec::sio::json::stringify(other),
-    }
+    value.as_str().map_or_else(|| json::stringify(value), str::to_owned)
 }

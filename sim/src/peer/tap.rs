@@ -38,19 +38,16 @@ impl Peer {
 
     fn listen(&self, input: &Input) -> Heard {
         let mut heard = Heard::default();
-        match input {
-            Input::WsFrames { frames, .. } => {
-                for frame in frames {
-                    if let Frame::Text(text) = frame {
-                        self.listen_to(text, &mut heard);
-                    }
+        if let Input::WsFrames { frames, .. } = input {
+            for frame in frames {
+                if let Frame::Text(text) = frame {
+                    self.listen_to(text, &mut heard);
                 }
             }
-            Input::HttpResponse { body, .. } => {
-                let text = std::str::from_utf8(body).unwrap_or_default();
-                text.split(SEPARATOR).for_each(|packet| self.listen_to(packet, &mut heard));
-            }
-            _ => {}
+        }
+        if let Input::HttpResponse { body, .. } = input {
+            let text = std::str::from_utf8(body).unwrap_or_default();
+            text.split(SEPARATOR).for_each(|packet| self.listen_to(packet, &mut heard));
         }
         heard
     }
@@ -93,9 +90,9 @@ impl Peer {
 }
 
 fn split_namespace(text: &str) -> (SmolStr, &str) {
-    match text.strip_prefix('/').and(text.split_once(',')) {
-        Some((nsp, rest)) => (nsp.into(), rest),
-        None => ("/".into(), text),
+    match text.split_once(',') {
+        Some((nsp, rest)) if nsp.starts_with('/') => (nsp.into(), rest),
+        Some(_) | None => ("/".into(), text),
     }
 }
 

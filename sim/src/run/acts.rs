@@ -116,45 +116,7 @@ impl World {
     /// The server's application acts.
     pub(super) async fn server_acts(&self, step: &Step, action: &ServerAction) {
         match action {
-            ServerAction::Broadcast { target, event, args, volatile, ack, times, every } => {
-                let mut ops = Vec::new();
-                for index in 0..(*times).max(1) {
-                    if index > 0 && !every.is_zero() {
-                        let at = self.now().saturating_add(nanos(*every));
-                        self.recorder.clock().sleep_until(at).await;
-                    }
-                    let args = Arc::new(self.fill(args, &target.namespace, index));
-                    self.notes_sent(step, event);
-                    let timeout = ack.as_ref().map(|(timeout, _)| *timeout);
-                    let op = self.recorder.new_op(Some(step.id.0), timeout.map(nanos));
-                    let audience = self.audience(target);
-                    let ack = timeout.map(|timeout| AckRequest {
-                        token: Token(OWN_TOKENS + op),
-                        timeout: Some(timeout),
-                    });
-                    let Ok(name) = EventName::new(event) else {
-                        return self.recorder.broken(format!("\"{event}\" is a reserved name"));
-                    };
-                    let command = Command::Broadcast {
-                        selection: selection(&audience),
-                        name,
-                        args: args.to_vec(),
-                        flags: Flags { volatile: *volatile, ..Flags::default() },
-                        ack,
-                    };
-                    let action = history::Action::Broadcast {
-                        to: audience,
-                        event: event.as_str().into(),
-                        args,
-                        volatile: *volatile,
-                        ack: timeout.is_some(),
-                    };
-                    self.act(op, action, vec![command], timeout.is_some());
-                    ops.push(op);
-                }
-                let timeout = ack.as_ref().map_or(0, |(timeout, _)| nanos(*timeout));
-                self.ops_done(&ops, self.latest(timeout)).await;
-            }
+            ServerAction::Broadcast { .. } => self.broadcast(step, action).await,
             ServerAction::Move { target, join, leave } => {
                 let audience = self.audience(target);
                 let rooms = |names: &[String]| -> Vec<SmolStr> {
@@ -184,6 +146,51 @@ impl World {
                 self.act_at_once(step, history::Action::Close, vec![Command::Close]).await;
             }
         }
+    }
+
+    /// The server's application broadcasts.
+    async fn broadcast(&self, step: &Step, action: &ServerAction) {
+        let ServerAction::Broadcast { target, event, args, volatile, ack, times, every } = action
+        else {
+            return;
+        };
+        let mut ops = Vec::new();
+        for index in 0..(*times).max(1) {
+            if index > 0 && !every.is_zero() {
+                let at = self.now().saturating_add(nanos(*every));
+                self.recorder.clock().sleep_until(at).await;
+            }
+            let args = Arc::new(self.fill(args, &target.namespace, index));
+            self.notes_sent(step, event);
+            let timeout = ack.as_ref().map(|(timeout, _)| *timeout);
+            let op = self.recorder.new_op(Some(step.id.0), timeout.map(nanos));
+            let audience = self.audience(target);
+            let ack = timeout.map(|timeout| AckRequest {
+                token: Token(OWN_TOKENS + op),
+                timeout: Some(timeout),
+            });
+            let Ok(name) = EventName::new(event) else {
+                return self.recorder.broken(format!("\"{event}\" is a reserved name"));
+            };
+            let command = Command::Broadcast {
+                selection: selection(&audience),
+                name,
+                args: args.to_vec(),
+                flags: Flags { volatile: *volatile, ..Flags::default() },
+                ack,
+            };
+            let action = history::Action::Broadcast {
+                to: audience,
+                event: event.as_str().into(),
+                args,
+                volatile: *volatile,
+                ack: timeout.is_some(),
+            };
+            self.act(op, action, vec![command], timeout.is_some());
+            ops.push(op);
+        }
+        let timeout = ack.as_ref().map_or(0, |(timeout, _)| nanos(*timeout));
+        self.ops_done(&ops, self.latest(timeout)).await;
     }
 
     async fn act_at_once(&self, step: &Step, action: history::Action, commands: Vec<Command>) {

@@ -1,6 +1,7 @@
 //! Carries out the steps of a plan in order, and brings the run to its end.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::{FutureExt, LocalBoxFuture, join_all};
 
@@ -12,7 +13,10 @@ use crate::plan::{Action, ClientId, Step};
 
 /// What the longest timers of a server may take beyond those of its options: the grace of a
 /// polling session that is closed, and its last timers.
-const GRACE: u64 = 40_000_000_000;
+const GRACE: u64 = 40 * SECOND;
+
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// Conducts a run to its end, which it writes down.
 pub(crate) async fn conduct(world: Rc<World>) {
@@ -96,8 +100,10 @@ impl World {
         self.heal(None);
         self.note(What::AllHealed, None);
         let server = &self.plan.server;
-        let heartbeat = nanos(server.ping_interval.unwrap_or_default())
-            .saturating_add(nanos(server.ping_timeout.unwrap_or_default()));
+        let heartbeat = server
+            .ping_interval
+            .map_or(25 * SECOND, nanos)
+            .saturating_add(server.ping_timeout.map_or(20 * SECOND, nanos));
         let settle = nanos(self.plan.bounds.settle);
         // A connection that lost bytes is found out by its heartbeat, however long that takes.
         let limit =
@@ -116,16 +122,18 @@ impl World {
     /// Waits until the server holds nothing and waits for nothing.
     async fn all_gone(&self) {
         let server = &self.plan.server;
-        let seconds = |default| std::time::Duration::from_secs(default);
         let bound = [
-            nanos(server.ping_interval.unwrap_or(seconds(25))),
-            nanos(server.ping_timeout.unwrap_or(seconds(20))),
-            nanos(server.connect_timeout.unwrap_or(seconds(45))),
-            nanos(server.upgrade_timeout.unwrap_or(seconds(10))),
-            nanos(server.recovery.unwrap_or_default()).saturating_mul(2),
-            GRACE,
+            (server.ping_interval, 25),
+            (server.ping_timeout, 20),
+            (server.connect_timeout, 45),
+            (server.upgrade_timeout, 10),
+            (server.recovery, 0),
+            (server.recovery, 0),
         ];
-        let deadline = self.now().saturating_add(bound.iter().sum());
+        let time =
+            |(option, default): &(Option<Duration>, u64)| option.map_or(default * SECOND, nanos);
+        let bound = bound.iter().map(time).fold(GRACE, u64::saturating_add);
+        let deadline = self.now().saturating_add(bound);
         loop {
             let left = self.seat.host().map(|host| host.counters(false));
             let empty = left.is_none_or(|left| left.connections == 0 && left.timers == 0);

@@ -55,10 +55,10 @@ impl World {
     ) {
         let id = self.faults.next.replace(self.faults.next.get() + 1);
         let who = self.victims(fault);
-        let clients = match fault {
-            Fault::Partition { .. } | Fault::Hold { .. } | Fault::Crash => Vec::new(),
-            _ => who.iter().filter_map(|client| self.recorder.name(*client).cloned()).collect(),
-        };
+        let is_of_clients =
+            !matches!(fault, Fault::Partition { .. } | Fault::Hold { .. } | Fault::Crash);
+        let named = who.iter().filter(|_| is_of_clients);
+        let clients = named.filter_map(|client| self.recorder.name(*client).cloned()).collect();
         let what = What::Fault { id, what: in_words(fault), clients };
         self.recorder.write(NET, what, None, Some(step.id.0));
         let touched = Touched::default();
@@ -142,7 +142,9 @@ impl World {
             }
             self.healed(fault);
         }
-        self.recorder.set_troubled(troubled);
+        // Nobody comes back to a server that has closed its door.
+        let closed = self.seat.host().is_some_and(|host| host.is_closed());
+        self.recorder.set_troubled(troubled || closed);
     }
 
     fn healed(&self, fault: &AtWork) {

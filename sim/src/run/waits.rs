@@ -31,16 +31,16 @@ struct Waiting<'a> {
 
 /// In which order patterns are found.
 enum Order<'a> {
-    Times(&'a EventPattern),
-    InOrder(Vec<&'a EventPattern>),
-    AnyOrder(Vec<&'a EventPattern>),
+    Only(&'a EventPattern),
+    AsGiven(Vec<&'a EventPattern>),
+    Any(Vec<&'a EventPattern>),
 }
 
 impl Waiting<'_> {
     fn needed(&self) -> usize {
         match &self.wanted {
-            Order::Times(_) => self.count,
-            Order::InOrder(patterns) | Order::AnyOrder(patterns) => patterns.len(),
+            Order::Only(_) => self.count,
+            Order::AsGiven(patterns) | Order::Any(patterns) => patterns.len(),
         }
     }
 
@@ -70,11 +70,11 @@ impl Waiting<'_> {
         }
         let matches = |pattern: &EventPattern| event_matches(pattern, event, args, env);
         match &self.wanted {
-            Order::Times(pattern) => matches(pattern),
-            Order::InOrder(patterns) => {
+            Order::Only(pattern) => matches(pattern),
+            Order::AsGiven(patterns) => {
                 patterns.get(self.taken.len()).is_some_and(|pattern| matches(pattern))
             }
-            Order::AnyOrder(patterns) => {
+            Order::Any(patterns) => {
                 let open = patterns
                     .iter()
                     .zip(&self.found)
@@ -111,10 +111,10 @@ impl World {
             client: *client,
             nsp: expect.namespace.as_str().into(),
             wanted: match &expect.what {
-                Wanted::One(pattern) => Order::Times(pattern),
-                Wanted::Order(patterns) => Order::InOrder(patterns.iter().collect()),
-                Wanted::AnyOrder(patterns) => Order::AnyOrder(patterns.iter().collect()),
-                Wanted::AllOf { .. } => Order::AnyOrder(sent.iter().collect()),
+                Wanted::One(pattern) => Order::Only(pattern),
+                Wanted::Order(patterns) => Order::AsGiven(patterns.iter().collect()),
+                Wanted::AnyOrder(patterns) => Order::Any(patterns.iter().collect()),
+                Wanted::AllOf { .. } => Order::Any(sent.iter().collect()),
             },
             count: usize::try_from(count).unwrap_or(usize::MAX),
             taken: Vec::new(),

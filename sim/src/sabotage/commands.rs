@@ -24,23 +24,20 @@ impl State {
         if self.bug != Some(Sabotage::MembershipKept) {
             return;
         }
-        match event {
-            Event::Disconnecting { socket, .. } => {
-                let own = server.sid(*socket).cloned();
-                let mut rooms = server.rooms_of(*socket);
-                rooms.retain(|room| Some(room) != own.as_ref() && room != LOBBY);
-                if !rooms.is_empty() {
-                    self.lost.push_back((socket.namespace(), rooms));
-                }
+        if let Event::Disconnecting { socket, .. } = event {
+            let own = server.sid(*socket).cloned();
+            let mut rooms = server.rooms_of(*socket);
+            rooms.retain(|room| Some(room) != own.as_ref() && room != LOBBY);
+            if !rooms.is_empty() {
+                self.lost.push_back((socket.namespace(), rooms));
             }
-            Event::Connection { socket, .. } => {
-                let nsp = socket.namespace();
-                let place = self.lost.iter().position(|(lost, _)| *lost == nsp);
-                if let Some((_, rooms)) = place.and_then(|place| self.lost.remove(place)) {
-                    commands.push(Command::Join { socket: *socket, rooms });
-                }
+        }
+        if let Event::Connection { socket, .. } = event {
+            let nsp = socket.namespace();
+            let place = self.lost.iter().position(|(lost, _)| *lost == nsp);
+            if let Some((_, rooms)) = place.and_then(|place| self.lost.remove(place)) {
+                commands.push(Command::Join { socket: *socket, rooms });
             }
-            _ => {}
         }
     }
 
@@ -177,13 +174,15 @@ impl State {
 }
 
 fn selection_of(command: &mut Command) -> Option<&mut Selection> {
-    match command {
-        Command::Broadcast { selection, .. }
-        | Command::SocketsJoin { selection, .. }
-        | Command::SocketsLeave { selection, .. }
-        | Command::DisconnectSockets { selection, .. }
-        | Command::FetchSockets { selection, .. } => Some(selection),
-        _ => None,
+    if let Command::Broadcast { selection, .. }
+    | Command::SocketsJoin { selection, .. }
+    | Command::SocketsLeave { selection, .. }
+    | Command::DisconnectSockets { selection, .. }
+    | Command::FetchSockets { selection, .. } = command
+    {
+        Some(selection)
+    } else {
+        None
     }
 }
 

@@ -88,12 +88,10 @@ impl State {
                     into.push(Frame::text(refusal));
                 }
             }
-            Sabotage::HeardAfterKick => {
-                if head.starts_with("41") && matches!(link, Link::Ws(_)) {
-                    // It is not told, so that it goes on listening.
-                    self.ghosts.insert((link.clone(), namespace(&head)));
-                    return;
-                }
+            Sabotage::HeardAfterKick if head.starts_with("41") && matches!(link, Link::Ws(_)) => {
+                // It is not told, so that it goes on listening.
+                self.ghosts.insert((link.clone(), namespace(&head)));
+                return;
             }
             Sabotage::RecoveryGap if self.is_first_missed(link, &head, is_event) => return,
             Sabotage::HeartbeatDead if head.starts_with("0{") => {
@@ -101,7 +99,27 @@ impl State {
                     packet = vec![Frame::text(head.replace(dead, alive))];
                 }
             }
-            _ => {}
+            // Not this packet, or not a bug of packets.
+            Sabotage::ExceptIgnored
+            | Sabotage::SenderIncluded
+            | Sabotage::UnionHeardTwice
+            | Sabotage::RoomIgnored
+            | Sabotage::LeaveIgnored
+            | Sabotage::LeaveAll
+            | Sabotage::JoinIgnored
+            | Sabotage::MembershipKept
+            | Sabotage::NamespaceLeak
+            | Sabotage::GateOpen
+            | Sabotage::RefusedStillHears
+            | Sabotage::OneSeatMore
+            | Sabotage::AckTwice
+            | Sabotage::AckLost
+            | Sabotage::Reordered
+            | Sabotage::DeliveryLost
+            | Sabotage::DeliveryTwice
+            | Sabotage::HeardAfterKick
+            | Sabotage::RecoveryGap
+            | Sabotage::HeartbeatDead => {}
         }
         into.extend(packet);
     }

@@ -125,6 +125,37 @@ fn the_server_acts_on_its_own_account() {
     assert_eq!(told.count("bob", kicked), 1);
 }
 
+#[test]
+fn a_closed_server_lets_nobody_in_again() {
+    let story = Story::new(&["alice", "bob"])
+        .step(Action::Server(ServerAction::Close))
+        .advance(20_000);
+    for told in story.on_both() {
+        let entered = |what: &What| matches!(what, What::Entered { .. });
+        assert_eq!(told.count("server", entered), 2);
+        assert!(told.count("bob", |what| matches!(what, What::Reconnecting { .. })) > 2);
+        // Its attempts do not keep the run from its end.
+        assert!(told.events().last().unwrap().t < 30_000_000_000);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_at_once_is_lost_if_it_may() {
+    let volatile = Emit { volatile: true, ack: None, times: 3, ..emit(0, "chat", &[text("now")]) };
+    let story = Story::new(&["alice", "bob"])
+        .step(Action::Fault {
+            fault: overheard::plan::Fault::Cut { who: vec![overheard::plan::ClientId(0)] },
+            lasts: None,
+        })
+        .advance(10)
+        .step(Action::Emit(volatile))
+        .advance(5000);
+    for told in story.on_both() {
+        assert_eq!(told.count("alice", |what| matches!(what, What::Dropped { .. })), 3);
+        assert!(told.received("bob").is_empty());
+    }
+}
+
 fn crowd(size: u64) -> Story {
     let mut story = Story::new(&[]);
     story.plan.clients = (0..size).map(|number| client(&format!("c{number}"), number)).collect();

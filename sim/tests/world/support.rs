@@ -70,11 +70,6 @@ impl Story {
         self
     }
 
-    pub(crate) fn label(mut self, label: &str) -> Self {
-        self.plan.steps.last_mut().unwrap().label = Some(label.to_owned());
-        self
-    }
-
     /// An emit that waits for its ack.
     pub(crate) fn emit(self, from: u32, event: &str, args: &[Value]) -> Self {
         self.step(Action::Emit(emit(from, event, args)))
