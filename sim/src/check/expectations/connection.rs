@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use smol_str::SmolStr;
 
 use super::Judge;
-use crate::check::codes::{CONNECTION, LET_IN, ROOM_LIST, TURNED_AWAY};
+use crate::check::codes::{CONNECTION, LET_IN, RAW_ENDING, ROOM_LIST, TURNED_AWAY};
 use crate::check::sheet::{Sheet, concern};
 use crate::history::{Event, What};
 use crate::oracle::facts::Pos;
@@ -266,6 +266,31 @@ pub(super) fn refusals(judge: &Judge<'_, '_>, sheet: &mut Sheet) {
             }
             sheet.tally(crate::verdict::Property::File, "expectations", "expectations").judged += 1;
         }
+    }
+}
+
+/// Judges how the connection of a hostile peer ended. Its events are those of `raw-N`, and say
+/// `closed` or `open` as the reason.
+pub(super) fn raw(judge: &Judge<'_, '_>, sheet: &mut Sheet, step: &Step, closes: Option<bool>) {
+    let begin = judge.begin(step.id.0).unwrap_or_default();
+    let ending =
+        (begin..).zip(&judge.case.facts.events[index(begin)..]).find_map(|(pos, event)| {
+            let mine = event.step == Some(step.id.0) && event.who.starts_with("raw-");
+            if let What::Disconnected { reason, .. } = &event.what
+                && mine
+            {
+                Some((pos, reason))
+            } else {
+                None
+            }
+        });
+    let (Some(closes), Some((pos, reason))) = (closes, ending) else { return };
+    judge.tally(sheet).judged += 1;
+    if (reason == "closed") != closes {
+        let wanted = if closes { "should be closed by the server" } else { "should stay open" };
+        let title = format!("a hostile peer's connection {wanted}, and is {reason}");
+        let label = format!("it is {reason}");
+        sheet.find(judge.about(&RAW_ENDING, step, Some(pos), title, label));
     }
 }
 
