@@ -48,6 +48,7 @@ impl<'a> Judge<'_, 'a> {
             Action::Emit(emit) => emit.ack.is_some() || emit.ack_fails,
             Action::Raw(raw) => raw.closes.is_some(),
             Action::Server(_) => true,
+            Action::Raw(raw) => raw.closes.is_some(),
             Action::Expect(_)
             | Action::Never(_)
             | Action::ExpectConnection(_)
@@ -73,6 +74,7 @@ impl<'a> Judge<'_, 'a> {
         match &step.action {
             Action::Emit(emit) => self.emit(sheet, step, emit),
             Action::Server(action) => self.server(sheet, step, action),
+            Action::Raw(raw) => connection::raw(self, sheet, step, raw.closes),
             Action::Expect(expect) => self.expect(sheet, place, expect),
             Action::Never(never) => self.never(sheet, place, never),
             Action::ExpectConnection(expect) => self.connection(sheet, place, expect),
