@@ -8,6 +8,7 @@
 pub mod check;
 pub mod diagnostic;
 pub mod duration;
+pub mod generate;
 pub mod history;
 mod host;
 pub mod matching;

@@ -238,6 +238,8 @@ fn broken_worlds_repeat_themselves() {
         .fault(Fault::Chop { who: vec![BOB], bytes: 2 }, Some(ms(500)))
         .emit(0, "chat", &[text("one")])
         .fault(Fault::Partition { rack: 0 }, Some(ms(3000)))
+        .advance(1000)
+        .shout(1, "chat", &[text("lost")])
         .fault(Fault::Crash, Some(ms(4000)))
         .advance(60_000)
         .emit(0, "chat", &[text("two")])

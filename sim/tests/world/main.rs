@@ -3,5 +3,6 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod faults;
+mod sabotages;
 mod stories;
 mod support;

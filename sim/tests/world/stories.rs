@@ -2,9 +2,10 @@
 
 use overheard::history::What;
 use overheard::plan::{
-    Action, ClientNamespace, Emit, NamespacePlan, ServerAction, Target, TransportName,
+    Action, ClientNamespace, Emit, NamespacePlan, Pattern, ServerAction, Target, TransportName,
 };
 use overheard::run::NetworkKind::{Memory, Turmoil};
+use overheard::span::Span;
 
 use crate::support::{Story, client, emit, ms, object, text};
 
@@ -80,9 +81,10 @@ fn gates_let_in_and_refuse() {
     story.plan.server.dynamic.push("^/room-\\d+$".to_owned());
     for (number, token) in ["sesame", "open"].into_iter().enumerate() {
         let auth = Some([("token", token)].into_iter().collect());
-        let nsp = |name: &str, auth| ClientNamespace { name: name.to_owned(), auth, refused: None };
-        story.client(number).namespaces.push(nsp("/supervisors", auth));
-        story.client(number).namespaces.push(nsp("/room-7", None));
+        let refused = (token == "open").then(|| ("not authorized".to_owned(), Span::default()));
+        let nsp = |name: &str, auth, refused| ClientNamespace { name: name.to_owned(), auth, refused };
+        story.client(number).namespaces.push(nsp("/supervisors", auth, refused));
+        story.client(number).namespaces.push(nsp("/room-7", None, None));
     }
     let story = story.advance(100);
     let [told, _] = story.on_both();
@@ -109,7 +111,7 @@ fn the_server_acts_on_its_own_account() {
             event: "news".to_owned(),
             args: Vec::new(),
             volatile: false,
-            ack: Some((ms(1000), Vec::new())),
+            ack: Some((ms(1000), vec![Pattern::Any, Pattern::Any])),
             times: 3,
             every: ms(10),
         }))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use overheard::check::judge;
 use overheard::history::{EndReason, Event, History, What};
 use overheard::plan::{
     Action, Answer, Bounds, ClientId, ClientNamespace, ClientPlan, Count, Emit, EventPattern,
@@ -11,6 +12,7 @@ use overheard::plan::{
 };
 use overheard::run::{NetworkKind, RunOptions, run};
 use overheard::span::Span;
+use overheard::verdict::{Outcome, Verdict};
 use overheard_core::value::{Object, Value};
 
 /// Milliseconds.
@@ -125,7 +127,9 @@ impl Story {
     }
 
     pub(crate) fn run(&self, network: NetworkKind) -> Told {
-        Told(run(&self.plan, &RunOptions { network, max_wall: None }))
+        let history = run(&self.plan, &RunOptions { network, max_wall: None });
+        let verdict = judge(&self.plan, &history);
+        Told { history, verdict }
     }
 }
 
@@ -188,11 +192,14 @@ pub(crate) fn object(members: &[(&str, &str)]) -> Value {
 }
 
 /// A history with questions.
-pub(crate) struct Told(pub(crate) History);
+pub(crate) struct Told {
+    pub(crate) history: History,
+    pub(crate) verdict: Verdict,
+}
 
 impl Told {
     pub(crate) fn events(&self) -> &[Event] {
-        &self.0.events
+        &self.history.events
     }
 
     /// The run came to its end, with nothing left on the server.
@@ -205,7 +212,17 @@ impl Told {
         });
         let last = last.unwrap();
         assert_eq!((last.connections, last.sockets, last.timers), (0, 0, 0), "{last:?}");
+        assert_eq!(self.verdict.outcome, Outcome::Pass, "{}\n{}", self.findings(), self.lines());
         self
+    }
+
+    /// What the judge has found, a line each.
+    pub(crate) fn findings(&self) -> String {
+        let found = self.verdict.findings.iter();
+        let found = found.map(|finding| format!("{} {}\n", finding.code, finding.title));
+        let unknown = self.verdict.unknowns.iter();
+        let unknown = unknown.map(|unknown| format!("{} {}\n", unknown.code, unknown.title));
+        found.chain(unknown).collect()
     }
 
     /// What a client has received: events with their arguments, as JSON, with names of clients in
@@ -249,7 +266,7 @@ impl Told {
 
     /// The whole history, as JSON lines.
     pub(crate) fn lines(&self) -> String {
-        let mut lines = serde_json::to_string(&self.0.header).unwrap();
+        let mut lines = serde_json::to_string(&self.history.header).unwrap();
         for event in self.events() {
             lines.push('\n');
             lines.push_str(&serde_json::to_string(event).unwrap());
