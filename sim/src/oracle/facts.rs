@@ -266,9 +266,10 @@ impl<'a> Facts<'a> {
                 let client = client.as_ref().and_then(|name| self.clients.find(name));
                 let socket = self.socket(sid, nsp);
                 socket.client = socket.client.or(client);
-            } else if let What::Accepted { .. } | What::Acted { .. } | What::Left { .. } =
-                &event.what
-            {
+            } else if let What::Left { nsp, sid, .. } = &event.what {
+                self.exact = true;
+                self.socket(sid, nsp);
+            } else if let What::Accepted { .. } | What::Acted { .. } = &event.what {
                 self.exact = true;
             } else if let What::Received { offset: Some(_), .. } = &event.what {
                 self.recovery = true;

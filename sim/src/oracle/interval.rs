@@ -33,9 +33,33 @@ impl Model {
             }
         }
         later.sort_by_key(|(rank, op, ..)| (*rank, *op));
-        for (_, op, asked, content) in later {
+        let moves: Vec<Window> =
+            later.iter().filter(|(rank, ..)| *rank == 0).map(|(.., asked, _)| asked.at).collect();
+        for (turn, (rank, op, asked, content)) in later.into_iter().enumerate() {
+            // What moves others while somebody else does may find them anywhere.
+            let next = if rank == 0 { moves.get(turn + 1) } else { None };
+            let clouded = next.is_some_and(|next| next.lo < asked.at.hi);
+            if clouded {
+                self.moves_anybody(facts, asked, content);
+                self.answer(facts, op, Answer::Any);
+                continue;
+            }
             let answer = self.request(facts, asked, content);
             self.answer(facts, op, answer);
+        }
+    }
+
+    /// A move that may select anybody.
+    fn moves_anybody(&mut self, facts: &Facts<'_>, asked: Asked, content: u32) {
+        let own = facts.sids.name(asked.sid);
+        let event = facts.contents.event(content);
+        let request = contract::read(event, facts.contents.args(content), own);
+        if let Some(Request::Move { join, leave, .. }) = request {
+            let asked = Asked { certain: false, ..asked };
+            for sid in self.rooms.sockets(asked.nsp).collect::<Vec<_>>() {
+                self.join(asked, sid, &leave, false);
+                self.join(asked, sid, &join, true);
+            }
         }
     }
 

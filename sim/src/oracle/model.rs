@@ -235,7 +235,8 @@ impl Model {
         Answer::Exactly(Vec::new())
     }
 
-    fn join(&mut self, asked: Asked, sid: u32, rooms: &[SmolStr], begins: bool) {
+    /// A socket joins or leaves rooms.
+    pub(super) fn join(&mut self, asked: Asked, sid: u32, rooms: &[SmolStr], begins: bool) {
         let change = Change { at: asked.at, begins, certain: asked.certain };
         for room in rooms {
             let room = self.names.add(room);

@@ -146,10 +146,9 @@ impl Rooms {
         } else if point {
             joined.retain(|known| *known != room);
             self.forget(nsp, sid, room);
-        } else if let Some(members) = self.members.get_mut(&(nsp, room))
-            && let Some(timeline) = members.get_mut(&sid)
-        {
-            timeline.add(change);
+        } else {
+            // It may leave what it is about to join: what is known of that may come later.
+            self.members.entry((nsp, room)).or_default().entry(sid).or_default().add(change);
         }
     }
 

@@ -17,8 +17,15 @@ const LINES: usize = 12;
 /// Columns of clients.
 const CLIENTS: usize = 4;
 
-/// The width of a column, which an arrow and the beginning of its text fill.
-const WIDTH: usize = 18;
+/// The width of a column, which an arrow and the beginning of its text fill: fewer columns have
+/// more room.
+const fn width(clients: usize) -> usize {
+    match clients {
+        0..=2 => 28,
+        3 => 20,
+        _ => 15,
+    }
+}
 
 /// The width of the time.
 const TIME: usize = 14;
@@ -164,7 +171,7 @@ fn head(clients: &[&str]) -> String {
     let mut text = format!("   {}", pad("t (virtual)", TIME));
     let (first, others) = clients.split_first().unwrap_or((&"", &[]));
     for name in [first, &"server"].into_iter().chain(others) {
-        text.push_str(&pad(name, WIDTH + 1));
+        text.push_str(&pad(name, width(clients.len()) + 1));
     }
     text.trim_end().to_owned()
 }
@@ -202,7 +209,7 @@ fn line(event: &Event, mark: &Mark, clients: usize, here: bool, style: Style) ->
     let signs = style.signs();
     let time = format!("{}.{:03}ms", event.t / 1_000_000, event.t / 1_000 % 1_000);
     let mut text = format!("   {}{}", pad(&time, TIME), signs.bar);
-    let segments: Vec<String> = (0..clients).map(|at| segment(mark, at, style)).collect();
+    let segments: Vec<String> = (0..clients).map(|at| segment(mark, at, clients, style)).collect();
     for (at, segment) in segments.iter().enumerate() {
         text.push_str(segment);
         let crossed = segments.get(at + 1).is_some_and(|next| next.starts_with(signs.dash))
@@ -222,23 +229,23 @@ fn line(event: &Event, mark: &Mark, clients: usize, here: bool, style: Style) ->
 
 /// What is drawn between two lines: the first segment is between the first client and the server,
 /// the others lead from the server to the other clients.
-fn segment(mark: &Mark, at: usize, style: Style) -> String {
-    let signs = style.signs();
+fn segment(mark: &Mark, at: usize, clients: usize, style: Style) -> String {
+    let (signs, width) = (style.signs(), width(clients));
     let (client, up, words) = match mark {
         Mark::Up(client, words) => (*client, true, words),
         Mark::Down(client, words) => (*client, false, words),
-        Mark::At(_) | Mark::Server(_) => return " ".repeat(WIDTH),
+        Mark::At(_) | Mark::Server(_) => return " ".repeat(width),
     };
     let drawn = if client == 0 { at == 0 } else { (1..=client).contains(&at) };
     if !drawn {
-        return " ".repeat(WIDTH);
+        return " ".repeat(width);
     }
     // The words stand in the first of several segments.
     let words = if at <= 1 { style.words(words) } else { String::new() };
-    let mut middle: String = words.chars().take(WIDTH - 3).collect();
+    let mut middle: String = words.chars().take(width - 3).collect();
     middle.insert(0, signs.dash);
     let length = middle.chars().count();
-    middle.extend(std::iter::repeat_n(signs.dash, WIDTH - 1 - length));
+    middle.extend(std::iter::repeat_n(signs.dash, width - 1 - length));
     let to_the_right = (client == 0) == up;
     let tip = match (client, to_the_right) {
         (0, _) => true,

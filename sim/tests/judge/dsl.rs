@@ -251,7 +251,9 @@ impl Story {
         let mut inside = Vec::new();
         for event in &self.history.events {
             if let What::Entered { nsp, sid, .. } = &event.what {
-                inside.push((nsp.clone(), sid.clone()));
+                if !inside.iter().any(|(_, known)| known == sid) {
+                    inside.push((nsp.clone(), sid.clone()));
+                }
             } else if let What::Left { sid, .. } = &event.what {
                 inside.retain(|(_, known)| known != sid);
             }

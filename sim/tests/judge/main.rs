@@ -7,6 +7,7 @@ mod dsl;
 mod expectations;
 mod intervals;
 mod lines;
+mod random;
 mod rejects;
 mod schema;
 mod whole;
