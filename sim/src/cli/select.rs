@@ -49,7 +49,7 @@ impl Selection {
             let paths = profile.paths.as_ref()?;
             Some(paths.iter().map(|path| config.text_from_root(path)).collect())
         };
-        let built_in = || Sourced::new(vec!["scenarios".to_owned()], Origin::BuiltIn);
+        let built_in = || Sourced::new(vec![config.text_from_root("scenarios")], Origin::BuiltIn);
         pick(named, config, from).unwrap_or_else(built_in)
     }
 

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use overheard::plan::{
-    Action, ClientId, ClientNamespace, Emit, Fault, NamespacePlan, Pattern, Sabotage, ServerAction, Target,
+    Action, ClientId, ClientNamespace, Emit, Fault, NamespacePlan, Pattern, Sabotage, ServerAction,
+    Target,
 };
 use overheard::run::NetworkKind::Memory;
 use overheard::span::Span;
@@ -58,10 +59,14 @@ fn everything() -> Story {
         .emit(1, "leave", &[text("coffee")])
         .step(say(1, &[("to", text("coffee"))]))
         .step(say(1, &[("to", text("tea"))]))
-        .emit(0, "broadcast", &[options(&[
-            ("event", text("bytes")),
-            ("args", Value::from(vec![Value::Binary(Bytes::from_static(b"\x00\x01\x02"))])),
-        ])])
+        .emit(
+            0,
+            "broadcast",
+            &[options(&[
+                ("event", text("bytes")),
+                ("args", Value::from(vec![Value::Binary(Bytes::from_static(b"\x00\x01\x02"))])),
+            ])],
+        )
         .step(answered(emit(0, "ask", &[object(&[("event", "lunch?")])])))
         .step(answered(emit(0, "echo", &[text("once")])));
     let say_as_supervisor = Emit {

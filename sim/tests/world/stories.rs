@@ -82,7 +82,8 @@ fn gates_let_in_and_refuse() {
     for (number, token) in ["sesame", "open"].into_iter().enumerate() {
         let auth = Some([("token", token)].into_iter().collect());
         let refused = (token == "open").then(|| ("not authorized".to_owned(), Span::default()));
-        let nsp = |name: &str, auth, refused| ClientNamespace { name: name.to_owned(), auth, refused };
+        let nsp =
+            |name: &str, auth, refused| ClientNamespace { name: name.to_owned(), auth, refused };
         story.client(number).namespaces.push(nsp("/supervisors", auth, refused));
         story.client(number).namespaces.push(nsp("/room-7", None, None));
     }
