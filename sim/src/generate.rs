@@ -162,7 +162,7 @@ impl Story {
             file.push_str("  recovery: 2m\n");
         }
         if self.supervisors {
-            file.push_str("  namespaces: { /supervisors: { token: secret, seats: 2 } }\n");
+            file.push_str("  namespaces: { /supervisors: { token: secret, seats: 16 } }\n");
         }
         file.push_str("clients:\n");
         for (at, transport) in self.transports.iter().enumerate() {
@@ -235,7 +235,7 @@ impl Story {
                     step(
                         file,
                         &format!(
-                            "emit: {{ from: {who}, namespace: /supervisors, event: broadcast, args: [{options}], wait: false }}"
+                            "emit: {{ from: {who}, namespace: /supervisors, event: broadcast, args: [{options}] }}"
                         ),
                     );
                 }
@@ -285,13 +285,14 @@ impl Story {
                 step(file, &format!("connect: {{ who: {who} }}"));
             }
             Turn::Stall { who, ms } => {
-                step(file, &format!("stall: {{ who: {}, for: {ms}ms }}", self.client(*who)));
+                let who = self.client(*who);
+                step(file, &format!("stall: {{ who: {who}, for: {ms}ms }}"));
+                Self::touch(file, who);
             }
             Turn::Chop { who, bytes } => {
-                step(
-                    file,
-                    &format!("chop: {{ who: {}, bytes: {bytes}, for: 2s }}", self.client(*who)),
-                );
+                let who = self.client(*who);
+                step(file, &format!("chop: {{ who: {who}, bytes: {bytes}, for: 2s }}"));
+                Self::touch(file, who);
             }
             Turn::Wait { ms } => step(file, &format!("advance: {{ by: {ms}ms }}")),
             Turn::Join { .. }
@@ -305,12 +306,20 @@ impl Story {
         }
     }
 
+    /// Something for a fault to touch: without it the verdict would be unknown.
+    fn touch(file: &mut String, who: &str) {
+        step(
+            file,
+            &format!("emit: {{ from: {who}, event: echo, args: [touched], ack: [ok, touched] }}"),
+        );
+    }
+
     /// An event of the chat contract.
     fn request(&self, file: &mut String, who: u8, event: &str, args: &[Value], waits: bool) {
         let args = Value::from(args.to_vec());
-        let ack = if waits { "ack: [ok]" } else { "wait: false" };
+        let ack = if waits { ", ack: [ok]" } else { "" };
         let who = self.client(who);
-        step(file, &format!("emit: {{ from: {who}, event: {event}, args: {args}, {ack} }}"));
+        step(file, &format!("emit: {{ from: {who}, event: {event}, args: {args}{ack} }}"));
     }
 
     fn options(&self, to: &[u8], except: &[Room]) -> Value {

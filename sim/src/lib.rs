@@ -24,4 +24,6 @@ mod sabotage;
 pub mod scenario;
 mod signal;
 pub mod span;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verdict;

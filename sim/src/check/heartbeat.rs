@@ -22,6 +22,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// What processing and rounding may take besides the link's delay.
 const SLACK: u64 = 1_000_000_000;
 
+/// Attachments that one packet may have by default.
+const MOST: usize = 10;
+
 /// The largest message of the reference, in bytes.
 const LARGEST: usize = 1_000_000;
 
@@ -93,6 +96,8 @@ fn live(
         Some("heartbeat shorter than the link")
     } else if too_large(case, plan, client, life.from, *end) {
         Some("a message over the limit")
+    } else if too_many_attachments(case, client, life.from, *end) {
+        Some("too many attachments")
     } else {
         None
     };
@@ -121,6 +126,31 @@ fn too_large(case: &Case<'_>, plan: &Plan, client: u32, from: Pos, to: Pos) -> b
         // Text may be escaped and bytes may be sent as base-64.
         size.saturating_mul(2).saturating_add(256) > limit
     })
+}
+
+/// Whether a client sent, or was sent, a packet with more attachments than either side takes
+/// (`SIO-ENC-08`).
+fn too_many_attachments(case: &Case<'_>, client: u32, from: Pos, to: Pos) -> bool {
+    let facts = &case.facts;
+    let within = |pos: Pos| from < pos && pos < to;
+    let many = |content| facts.contents.args(content).iter().map(attachments).sum::<usize>() > MOST;
+    let mut emits = facts.ops.iter().filter(|op| op.client == client && within(op.invoke));
+    emits.any(|op| op.emit.is_some_and(|emit| many(emit.content)))
+        || case.sockets_of(client).any(|sid| {
+            case.model.owed[index(sid)].iter().any(|owed| {
+                let send = &case.model.sends[index(owed.send)];
+                within(send.at.lo) && many(send.content)
+            })
+        })
+}
+
+fn attachments(value: &Value) -> usize {
+    match value {
+        Value::Binary(_) => 1,
+        Value::Array(items) => items.iter().map(attachments).sum(),
+        Value::Object(object) => object.iter().map(|(_, value)| attachments(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
 }
 
 fn size(value: &Value) -> usize {

@@ -61,6 +61,12 @@ impl Outbox {
         }
     }
 
+    /// How it is to end, if nothing is left to be written before.
+    fn take_close(&self) -> Option<Closing> {
+        let mut waiting = self.0.borrow_mut();
+        if waiting.frames.is_empty() { waiting.close.take() } else { None }
+    }
+
     /// Whether it is to end.
     pub(crate) fn is_closing(&self) -> bool {
         self.0.borrow().close.is_some()
@@ -161,8 +167,9 @@ impl Pump {
     ) -> Poll<Turn> {
         loop {
             let wrote = self.poll_write(socket, outbox, feed, cx);
+            // The end comes behind everything, also behind what flushing has made the machine say.
             if !self.flushing
-                && let Some(closing) = outbox.0.borrow_mut().close.take()
+                && let Some(closing) = outbox.take_close()
             {
                 return Poll::Ready(Turn::Closing(closing));
             }

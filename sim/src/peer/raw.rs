@@ -25,6 +25,10 @@ use crate::run::world::World;
 /// How long it waits for an answer that it needs to go on.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long it waits at least when it matters whether the server closes its connection: a few
+/// times what the slowest link takes.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// How its connection has ended.
 enum Ending {
     /// The server has closed it.
@@ -41,11 +45,13 @@ impl World {
     /// `Opened` when it has said all, and `Disconnected` with the reason `closed` or `open`.
     pub(crate) async fn raw(self: &Rc<Self>, step: u32, raw: &Raw) {
         let who = format_smolstr!("raw-{step}");
+        // Who is to see whether it is thrown out waits for that.
+        let linger = if raw.closes.is_some() { raw.linger.max(ANSWER) } else { raw.linger };
         let played = match &raw.bytes {
-            Some(bytes) => self.raw_bytes(bytes, raw.linger).await,
+            Some(bytes) => self.raw_bytes(bytes, linger).await,
             None => match raw.transport {
-                TransportName::WebSocket => self.raw_websocket(raw).await,
-                TransportName::Polling => self.raw_polling(raw).await,
+                TransportName::WebSocket => self.raw_websocket(raw, linger).await,
+                TransportName::Polling => self.raw_polling(raw, linger).await,
             },
         };
         let reason = match played {
@@ -91,7 +97,7 @@ impl World {
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_websocket(&self, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_websocket(&self, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let io = self.dial().await?;
         let url = "ws://server/socket.io/?EIO=4&transport=websocket";
         let opening = client_async_with_config(url, io, None);
@@ -120,18 +126,18 @@ impl World {
                 return Ok(Ending::Closed);
             }
         }
-        let ended = self.within(raw.linger, listen(&mut socket)).await;
+        let ended = self.within(linger, listen(&mut socket)).await;
         Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
     }
 
-    async fn raw_polling(self: &Rc<Self>, raw: &Raw) -> Result<Ending, Thwarted> {
+    async fn raw_polling(self: &Rc<Self>, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let base = "/socket.io/?EIO=4&transport=polling";
-        let (_, opened) = self.ask(Method::GET, base, Bytes::new()).await?;
+        let (_, opened) = self.ask_soon(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let session = format!("{base}&sid={}", sid.ok_or(Thwarted)?);
         for nsp in &raw.enter {
-            self.ask(Method::POST, &session, enter(nsp).into()).await?;
-            let (_, polled) = self.ask(Method::GET, &session, Bytes::new()).await?;
+            self.ask_soon(Method::POST, &session, enter(nsp).into()).await?;
+            let (_, polled) = self.ask_soon(Method::GET, &session, Bytes::new()).await?;
             if !polled.split(SEPARATOR).any(is_admission) {
                 return Err(Thwarted);
             }
@@ -142,14 +148,31 @@ impl World {
                 other => text_of(other).into(),
             };
             // Whatever the answer is, it goes on.
-            drop(self.ask(Method::POST, &session, body).await);
+            drop(self.ask_soon(Method::POST, &session, body).await);
         }
-        let at = self.now().saturating_add(nanos(raw.linger));
-        self.recorder.clock().sleep_until(at).await;
-        // A session that was closed is not known any more.
-        let (status, polled) = self.ask(Method::POST, &session, "3".into()).await?;
-        let closed = status != 200 || polled.split(SEPARATOR).any(|packet| packet == "1");
-        Ok(if closed { Ending::Closed } else { Ending::Open })
+        let ended = self.within(linger, self.poll_to_the_end(&session)).await;
+        Ok(ended.map_or(Ending::Open, |()| Ending::Closed))
+    }
+
+    /// Polls until the session is closed, or not known any more.
+    async fn poll_to_the_end(self: &Rc<Self>, session: &str) {
+        loop {
+            match self.ask(Method::GET, session, Bytes::new()).await {
+                Ok((200, polled)) if polled.split(SEPARATOR).all(|packet| packet != "1") => {}
+                Ok(_) | Err(Thwarted) => return,
+            }
+        }
+    }
+
+    /// The same, at most for a while.
+    async fn ask_soon(
+        self: &Rc<Self>,
+        method: Method,
+        uri: &str,
+        body: Bytes,
+    ) -> Result<(u16, String), Thwarted> {
+        let asking = self.ask(method, uri, body);
+        self.within(PATIENCE, asking).await.unwrap_or(Err(Thwarted))
     }
 
     /// One request on a connection of its own.
@@ -160,26 +183,22 @@ impl World {
         body: Bytes,
     ) -> Result<(u16, String), Thwarted> {
         let io = self.dial().await?;
-        let asking = async {
-            let shaken = handshake(TokioIo::new(io)).await;
-            let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
-                shaken.map_err(|_| Thwarted)?;
-            let request = Request::builder().method(method).uri(uri).header("host", "server");
-            let request = request.body(Full::new(body)).map_err(|_| Thwarted)?;
-            let answer = async {
-                let response = sender.send_request(request).await.map_err(|_| Thwarted)?;
-                let status = response.status().as_u16();
-                let body = response.into_body().collect().await.map_err(|_| Thwarted)?;
-                Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
-            };
-            tokio::pin!(answer);
-            tokio::select! {
-                biased;
-                answer = &mut answer => answer,
-                _ = connection => answer.await,
-            }
+        let (mut sender, connection): (SendRequest<Full<Bytes>>, _) =
+            handshake(TokioIo::new(io)).await.map_err(|_| Thwarted)?;
+        let request = Request::builder().method(method).uri(uri).header("host", "server");
+        let request = request.body(Full::new(body)).map_err(|_| Thwarted)?;
+        let answer = async {
+            let response = sender.send_request(request).await.map_err(|_| Thwarted)?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect().await.map_err(|_| Thwarted)?;
+            Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
         };
-        self.within(PATIENCE, asking).await.unwrap_or(Err(Thwarted))
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            _ = connection => answer.await,
+        }
     }
 }
 

@@ -46,6 +46,17 @@ impl State {
         }
     }
 
+    /// Whether this is the first packet that a recovered session has missed: those are written in
+    /// front of the consent.
+    fn is_first_missed(&mut self, link: &Link, head: &str, is_event: bool) -> bool {
+        let place = (link.clone(), namespace(head));
+        if head.starts_with("40") {
+            self.entered.insert(place);
+            return false;
+        }
+        is_event && !self.entered.contains(&place) && self.gaps.insert(place)
+    }
+
     fn spoil_packet(
         &mut self,
         bug: Sabotage,
@@ -84,17 +95,7 @@ impl State {
                     return;
                 }
             }
-            Sabotage::RecoveryGap => {
-                if head.starts_with("40") {
-                    let sid =
-                        head.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
-                    if sid.is_some_and(|sid| !self.known.insert(sid.to_owned())) {
-                        self.gaps.insert(link.clone());
-                    }
-                } else if is_event && self.gaps.remove(link) {
-                    return;
-                }
-            }
+            Sabotage::RecoveryGap if self.is_first_missed(link, &head, is_event) => return,
             Sabotage::HeartbeatDead if head.starts_with("0{") => {
                 if let Some((dead, alive)) = &self.interval {
                     packet = vec![Frame::text(head.replace(dead, alive))];
@@ -147,12 +148,14 @@ fn packets(frames: Vec<Frame>) -> Vec<Packet> {
     packets
 }
 
-/// The namespace of a packet that has nothing else behind it.
+/// The namespace of a packet.
 fn namespace(head: &str) -> SmolStr {
-    match head.get(2..).unwrap_or_default().trim_end_matches(',') {
-        "" => "/".into(),
-        name => name.into(),
+    let rest = head.get(2..).unwrap_or_default();
+    let rest = rest.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '-');
+    if !rest.starts_with('/') {
+        return "/".into();
     }
+    rest.split(',').next().unwrap_or_default().into()
 }
 
 /// Changes the first byte of an attachment.

@@ -44,10 +44,10 @@ struct State {
     refused: Vec<(SmolStr, String)>,
     /// Links whose socket in a namespace was disconnected and does not know.
     ghosts: BTreeSet<(Link, SmolStr)>,
-    /// Ids of sockets that were let in.
-    known: BTreeSet<String>,
-    /// Links that are to miss their next event.
-    gaps: BTreeSet<Link>,
+    /// Links and the namespaces that their clients were let into.
+    entered: BTreeSet<(Link, SmolStr)>,
+    /// Those that have missed something already.
+    gaps: BTreeSet<(Link, SmolStr)>,
     /// Frames that nobody asked for.
     extra: Vec<(WsId, Frame)>,
     /// What the handshake says about heartbeats, and what it should say.

@@ -71,7 +71,11 @@ fn no_snapshot_is_left_over() {
 
 #[test]
 fn a_file_that_is_too_long_is_not_read() {
-    let text = format!("{}# {}", text_of("scenarios/chat/room.yaml").unwrap(), "x".repeat(1 << 20));
+    let text = format!(
+        "{}# {}",
+        text_of("scenarios/rooms/message-reaches-the-room-once.yaml").unwrap(),
+        "x".repeat(1 << 20)
+    );
     let rejected = overheard::scenario::load("long.yaml", &text, &text_of).unwrap_err();
     assert_eq!(rejected.diagnostics[0].code, "OH0113");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod faults;
+mod raws;
 mod sabotages;
 mod stories;
 mod support;

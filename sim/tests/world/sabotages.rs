@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use overheard::plan::{
     Action, ClientId, ClientNamespace, Emit, Fault, NamespacePlan, Pattern, Sabotage, ServerAction,
-    Target,
+    Target, Template,
 };
 use overheard::run::NetworkKind::Memory;
 use overheard::span::Span;
@@ -45,8 +45,13 @@ fn everything() -> Story {
     supervisors(0, "sesame", None, &mut story);
     supervisors(1, "sesame", Some("namespace is full"), &mut story);
     supervisors(3, "guess", Some("not authorized"), &mut story);
-    let say = |times, target: &[(&str, Value)]| {
-        Action::Emit(Emit { times, ..emit(0, "chat", &[text("hi"), options(target)]) })
+    let mut said = 0_i64;
+    let mut say = |times, target: &[(&str, Value)]| {
+        said += 1;
+        // No two messages are the same.
+        let words = vec![Template::Value(Value::from(said)), Template::Index];
+        let args = vec![Template::Array(words), Template::Value(options(target))];
+        Action::Emit(Emit { times, args, ..emit(0, "chat", &[]) })
     };
     story = story
         .emit(1, "join", &[rooms(&["tea", "coffee"])])

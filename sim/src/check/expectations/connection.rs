@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use smol_str::SmolStr;
 
 use super::Judge;
-use crate::check::codes::{CONNECTION, LET_IN, ROOM_LIST, TURNED_AWAY};
+use crate::check::codes::{CONNECTION, LET_IN, RAW_ENDING, ROOM_LIST, TURNED_AWAY};
 use crate::check::sheet::{Sheet, concern};
 use crate::history::{Event, What};
 use crate::oracle::facts::Pos;
 use crate::oracle::names::index;
 use crate::oracle::steps::Place;
-use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Step, TransportName};
+use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Raw, Step, TransportName};
 
 /// What has become of a client, event by event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,30 @@ impl Known {
 }
 
 impl<'a> Judge<'_, 'a> {
+    /// Whether a hostile peer was shown out, or was not, as the step says.
+    pub(super) fn raw(&self, sheet: &mut Sheet, step: &Step, raw: &Raw) {
+        let Some(closes) = raw.closes else { return };
+        self.tally(sheet).judged += 1;
+        let ended = (0..).zip(self.case.facts.events).find_map(|(pos, event): (Pos, _)| {
+            let What::Disconnected { reason, .. } = &event.what else { return None };
+            let own = event.step == Some(step.id.0) && event.who.starts_with("raw-");
+            own.then_some((pos, reason == "closed"))
+        });
+        let (pos, title, text) = match ended {
+            Some((_, closed)) if closed == closes => return,
+            Some((pos, true)) => {
+                (Some(pos), "the server closed the connection of a hostile peer", "stays open")
+            }
+            Some((pos, false)) => {
+                (Some(pos), "the server did not close the connection of a hostile peer", "closes")
+            }
+            None => (None, "nothing is known of the connection of a hostile peer", "unknown"),
+        };
+        let mut finding = self.case.finding(&RAW_ENDING, pos, title.to_owned());
+        finding.check = self.case.label(Some(step.id.0), text);
+        sheet.find(finding);
+    }
+
     pub(super) fn connection(
         &mut self,
         sheet: &mut Sheet,

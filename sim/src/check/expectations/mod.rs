@@ -46,6 +46,7 @@ impl<'a> Judge<'_, 'a> {
         let carried_out = self.begin(step.id.0).is_some() || self.case.facts.steps.is_empty();
         let judged = match &step.action {
             Action::Emit(emit) => emit.ack.is_some() || emit.ack_fails,
+            Action::Raw(raw) => raw.closes.is_some(),
             Action::Server(_) => true,
             Action::Expect(_)
             | Action::Never(_)
@@ -53,7 +54,6 @@ impl<'a> Judge<'_, 'a> {
             | Action::ExpectRooms { .. } => true,
             Action::Connect { .. }
             | Action::Disconnect { .. }
-            | Action::Raw(_)
             | Action::Advance(_)
             | Action::Fault { .. }
             | Action::Heal(_)
@@ -79,9 +79,9 @@ impl<'a> Judge<'_, 'a> {
             Action::ExpectRooms { at, namespace, rooms } => {
                 self.rooms(sheet, step, at, namespace, rooms);
             }
+            Action::Raw(raw) => self.raw(sheet, step, raw),
             Action::Connect { .. }
             | Action::Disconnect { .. }
-            | Action::Raw(_)
             | Action::Advance(_)
             | Action::Fault { .. }
             | Action::Heal(_)
