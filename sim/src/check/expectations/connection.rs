@@ -293,31 +293,6 @@ pub(super) fn refusals(judge: &Judge<'_, '_>, sheet: &mut Sheet) {
     }
 }
 
-/// Judges how the connection of a hostile peer ended. Its events are those of `raw-N`, and say
-/// `closed` or `open` as the reason.
-pub(super) fn raw(judge: &Judge<'_, '_>, sheet: &mut Sheet, step: &Step, closes: Option<bool>) {
-    let begin = judge.begin(step.id.0).unwrap_or_default();
-    let ending =
-        (begin..).zip(&judge.case.facts.events[index(begin)..]).find_map(|(pos, event)| {
-            let mine = event.step == Some(step.id.0) && event.who.starts_with("raw-");
-            if let What::Disconnected { reason, .. } = &event.what
-                && mine
-            {
-                Some((pos, reason))
-            } else {
-                None
-            }
-        });
-    let (Some(closes), Some((pos, reason))) = (closes, ending) else { return };
-    judge.tally(sheet).judged += 1;
-    if (reason == "closed") != closes {
-        let wanted = if closes { "should be closed by the server" } else { "should stay open" };
-        let title = format!("a hostile peer's connection {wanted}, and is {reason}");
-        let label = format!("it is {reason}");
-        sheet.find(judge.about(&RAW_ENDING, step, Some(pos), title, label));
-    }
-}
-
 fn message(what: &What) -> SmolStr {
     if let What::Refused { message, .. } = what { message.clone() } else { SmolStr::default() }
 }
