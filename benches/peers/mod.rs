@@ -87,13 +87,11 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Nanoseconds per call: the median of samples that are long enough each.
-pub(crate) fn per_call(effort: Effort, mut call: impl FnMut(usize)) -> f64 {
-    let mut at = 0;
+pub(crate) fn per_call(effort: Effort, mut call: impl FnMut()) -> f64 {
     let mut sample = |batch: usize| {
         let timer = Timer::start();
         for _ in 0..batch {
-            call(at);
-            at += 1;
+            call();
         }
         timer.nanoseconds()
     };

@@ -276,8 +276,10 @@ impl System for Socketioxide<'_> {
             let name = case.name.to_owned();
             let recipients = self.sums.recipients.load(Relaxed);
             let checksum = self.sums.checksum.load(Relaxed);
-            let nanoseconds = per_call(self.effort, |at| {
-                self.broadcast(packet(), &options[at % options.len()]);
+            let mut next = options.iter().cycle();
+            let nanoseconds = per_call(self.effort, || {
+                let Some(options) = next.next() else { return };
+                self.broadcast(packet(), options);
             });
             round.cases.push(CaseResult { name, nanoseconds, recipients, checksum });
         }

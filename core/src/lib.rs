@@ -92,6 +92,8 @@ pub mod id;
 pub mod limits;
 pub mod listeners;
 pub mod server;
+#[cfg(test)]
+mod testing;
 pub mod time;
 mod timers;
 pub mod value;

@@ -6,7 +6,7 @@
 mod support;
 
 use overheard_core::app::{Hosted, HostedTimer};
-use overheard_core::chat::{Chat, ChatConfig};
+use overheard_core::chat::{Chat, ChatConfig, Gate};
 use overheard_core::engine::Input;
 use overheard_core::server::{Server, ServerConfig};
 use overheard_core::time::{Duration, Instant};
@@ -134,8 +134,8 @@ fn questions_gather_answers() {
 #[test]
 fn supervisors_need_the_token_and_a_seat() {
     // NSP-MW-04, SIO-CONN-02
-    let config = ChatConfig { token: Some("sesame".into()), seats: Some(1), ..Default::default() };
-    let mut room = Room::new(config);
+    let gate = Gate { token: Some("sesame".into()), seats: Some(1), ..Default::default() };
+    let mut room = Room::new(ChatConfig::supervised(gate));
     let people = [room.enter().0, room.enter().0, room.enter().0];
     for (auth, answer) in [
         ("", r#"{"message":"not authorized","data":{"code":"unauthorized"}}"#),
@@ -161,7 +161,8 @@ fn supervisors_need_the_token_and_a_seat() {
 #[test]
 fn supervisors_are_apart_from_the_employees() {
     // NSP-07, NSP-08
-    let mut room = Room::new(ChatConfig { token: Some("t".into()), ..Default::default() });
+    let gate = Gate { token: Some("t".into()), ..Default::default() };
+    let mut room = Room::new(ChatConfig::supervised(gate));
     let ((boss, _), (clerk, _)) = (room.enter(), room.enter());
     room.tx(boss, r#"40/supervisors,{"token":"t"}"#);
     room.rx(boss);
@@ -176,8 +177,8 @@ fn supervisors_are_apart_from_the_employees() {
 fn a_slow_check_holds_up_nobody_else() {
     // NSP-MW-06: with one seat and two slow checks, one gets it
     let auth_delay = Duration::from_millis(50);
-    let config = ChatConfig { token: Some("t".into()), seats: Some(1), auth_delay };
-    let mut room = Room::new(config);
+    let gate = Gate { token: Some("t".into()), seats: Some(1), auth_delay };
+    let mut room = Room::new(ChatConfig::supervised(gate));
     let ((ann, _), (bea, _)) = (room.enter(), room.enter());
     room.tx(ann, r#"40/supervisors,{"token":"t"}"#);
     room.tx(bea, r#"40/supervisors,{"token":"t"}"#);
@@ -189,6 +190,29 @@ fn a_slow_check_holds_up_nobody_else() {
     room.feed(Input::Timeout);
     assert!(room.rx(ann)[0].starts_with("40/supervisors,"));
     assert!(room.rx(bea)[0].starts_with("44/supervisors,{\"message\":\"namespace is full\""));
+}
+
+#[test]
+fn each_gate_has_its_own_token_delay_and_seats() {
+    let gate = |token: Option<&str>, millis| Gate {
+        token: token.map(Into::into),
+        auth_delay: Duration::from_millis(millis),
+        ..Gate::default()
+    };
+    let gates =
+        [("/slow", gate(Some("s"), 90)), ("/open", gate(None, 30)), ("/free", gate(None, 0))];
+    let gates = gates.into_iter().map(|(name, gate)| (name.into(), gate)).collect();
+    let mut room = Room::new(ChatConfig { gates });
+    let (ann, _) = room.enter();
+    room.tx(ann, r#"40/slow,{"token":"s"}"#);
+    room.tx(ann, "40/open,");
+    room.tx(ann, "40/free,");
+    assert!(room.rx(ann)[0].starts_with("40/free,{\"sid\""));
+    let (at, _) = room.chat.poll_timeout().unwrap();
+    assert_eq!(at, Instant::from_millis(30));
+    room.now = at;
+    room.feed(Input::Timeout);
+    assert!(room.rx(ann)[0].starts_with("40/open,{\"sid\""));
 }
 
 #[test]

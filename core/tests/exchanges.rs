@@ -19,7 +19,7 @@ use overheard_core::event::CloseReason;
 use overheard_core::time::{Duration, Instant};
 use overheard_core::value::Value;
 use overheard_core::wire::{Frame, RequestId, WsId};
-use support::vectors::{Vector, bytes_of, each, hex};
+use support::vectors::{Vector, bytes_of, each, hex, known_sections, transports};
 use support::{CountingIds, Frames as _, Got, Wire, complete, text};
 
 /// The version of the reference whose answers count where versions differ (`VER-02`).
@@ -58,6 +58,7 @@ impl World {
                     config.max_http_buffer_size = value.as_int().unwrap().try_into().unwrap();
                 }
                 "allowUpgrades" => config.allow_upgrades = value.as_bool().unwrap(),
+                "transports" => config.transports = transports(value),
                 "initialPacket" => {
                     config.initial_packet = Some(value.as_str().unwrap().to_owned().into());
                 }
@@ -330,6 +331,7 @@ fn expect_handshake(open: &str, expected: &Value) {
 /// EIO-ERR-07, EIO-ERR-08.
 #[test]
 fn engine_exchanges_are_those_of_the_reference() {
+    known_sections("engine-exchanges", &["conventions", "steps", "vectors"]);
     each("engine-exchanges", "vectors", |vector: &Vector| {
         let mut world = World::new(vector.get("server"));
         for step in vector.array("steps") {

@@ -6,10 +6,24 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod diagnostic;
+pub mod duration;
+pub mod generate;
 pub mod history;
+mod host;
 pub mod matching;
+pub mod net;
 pub mod oracle;
+mod peer;
 pub mod plan;
+mod recorder;
 pub mod report;
+pub mod rng;
+pub mod run;
+mod sabotage;
+pub mod scenario;
+mod signal;
 pub mod span;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verdict;

@@ -280,6 +280,29 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Whether this does something, rather than saying what must be: `within` counts from the end
+    /// of the previous acting step, and a `never` begins with it.
+    #[must_use]
+    pub const fn acts(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Disconnect { .. }
+            | Self::Emit(_)
+            | Self::Server(_)
+            | Self::Raw(_)
+            | Self::Advance(_)
+            | Self::Fault { .. }
+            | Self::Heal(_)
+            | Self::Together(_) => true,
+            Self::Expect(_)
+            | Self::Never(_)
+            | Self::ExpectConnection(_)
+            | Self::ExpectRooms { .. } => false,
+        }
+    }
+}
+
 /// An event from clients.
 #[derive(Clone, Debug)]
 pub struct Emit {

@@ -1,6 +1,7 @@
 //! What the fuzz targets do with their bytes: run by libfuzzer, and by a test over the corpora.
 
 mod engine_codec;
+mod server;
 mod sio_codec;
 
 /// What a target does with one input: it panics when a rule is broken.
@@ -8,4 +9,4 @@ pub(crate) type Body = fn(&[u8]);
 
 /// Each target by the name of its corpus.
 pub(crate) const TARGETS: &[(&str, Body)] =
-    &[("engine_codec", engine_codec::run), ("sio_codec", sio_codec::run)];
+    &[("engine_codec", engine_codec::run), ("server", server::run), ("sio_codec", sio_codec::run)];

@@ -1,4 +1,4 @@
-//! The built-in chat application: a lobby, rooms, and a supervisors' namespace with a token and a
+//! The built-in chat application: a lobby, rooms, and namespaces behind a gate, with a token and a
 //! limited number of seats.
 //!
 //! It speaks the *chat contract*: events by which a client makes the server use its own API, so
@@ -51,24 +51,60 @@ pub const LOBBY: &str = "lobby";
 pub const SUPERVISORS: &str = "/supervisors";
 
 /// Options of the chat application.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatConfig {
-    /// The token that `/supervisors` wants in the auth payload, as `{"token": "..."}`. Without
-    /// one nobody is let in.
+    /// Namespaces besides `/`, and who may enter them. A gate of `/` itself guards that.
+    pub gates: BTreeMap<SmolStr, Gate>,
+}
+
+/// Who may enter a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gate {
+    /// The token that it wants in the auth payload, as `{"token": "..."}`. Default: anybody is let
+    /// in.
     pub token: Option<String>,
-    /// How many supervisors may be connected at a time. Default: no limit.
+    /// How many sockets may be connected at a time. Default: no limit.
     pub seats: Option<usize>,
     /// How long the check of a token takes. Default: none.
     pub auth_delay: Duration,
 }
 
+impl Gate {
+    /// Whether the application is asked about each socket.
+    const fn is_watched(&self) -> bool {
+        self.token.is_some() || !self.auth_delay.is_zero()
+    }
+
+    fn verdict(&self, auth: &Object) -> Verdict {
+        let token = auth.get("token").and_then(Value::as_str);
+        if self.token.is_none() || token == self.token.as_deref() {
+            return Verdict::Allow;
+        }
+        let data: Object = [("code", "unauthorized")].into_iter().collect();
+        Verdict::Refuse { message: "not authorized".into(), data: Some(data.into()) }
+    }
+}
+
 impl ChatConfig {
-    /// Adds what the application needs to the options of a server: the supervisors' namespace
-    /// with its one middleware and its seats.
+    /// A chat with a namespace for supervisors, [`SUPERVISORS`].
+    #[must_use]
+    pub fn supervised(gate: Gate) -> Self {
+        Self { gates: BTreeMap::from([(SmolStr::new_static(SUPERVISORS), gate)]) }
+    }
+
+    /// Adds what the application needs to the options of a server: a namespace with its seats for
+    /// each gate, and one middleware where there is something to check.
     pub fn apply(&self, server: &mut ServerConfig) {
         let room_events = server.main.room_events;
-        let supervisors = NamespaceConfig { middlewares: 1, max_sockets: self.seats, room_events };
-        server.namespaces.push((SmolStr::new_static(SUPERVISORS), supervisors));
+        for (name, gate) in &self.gates {
+            let middlewares = u16::from(gate.is_watched());
+            let config = NamespaceConfig { middlewares, max_sockets: gate.seats, room_events };
+            if name == "/" {
+                server.main = config;
+            } else {
+                server.namespaces.push((name.clone(), config));
+            }
+        }
     }
 }
 
@@ -90,13 +126,24 @@ impl Chat {
         Self { config, checks: VecDeque::new(), waiting: BTreeMap::new(), next_token: 0 }
     }
 
-    fn verdict(&self, auth: &Object) -> Verdict {
-        let token = auth.get("token").and_then(Value::as_str);
-        if token.is_some() && token == self.config.token.as_deref() {
-            return Verdict::Allow;
+    /// Checks who asks to be let in, now or after a while. Without a gate nobody watches.
+    fn check(
+        &mut self,
+        socket: SocketRef,
+        nsp: &SmolStr,
+        auth: &Object,
+        now: Instant,
+    ) -> Option<Command> {
+        let gate = self.config.gates.get(nsp);
+        let verdict = gate.map_or(Verdict::Allow, |gate| gate.verdict(auth));
+        let delay = gate.map_or(Duration::ZERO, |gate| gate.auth_delay);
+        if delay.is_zero() {
+            return Some(Command::Next { socket, verdict });
         }
-        let data: Object = [("code", "unauthorized")].into_iter().collect();
-        Verdict::Refuse { message: "not authorized".into(), data: Some(data.into()) }
+        let at = now + delay;
+        let place = self.checks.partition_point(|(other, ..)| *other <= at);
+        self.checks.insert(place, (at, socket, verdict));
+        None
     }
 
     fn token(&mut self, ticket: Option<AckTicket>) -> Token {
@@ -221,14 +268,8 @@ enum Outcome {
 impl App for Chat {
     fn on_event(&mut self, event: Event, server: &Server, commands: &mut Vec<Command>) {
         match event {
-            Event::Middleware { socket, auth, .. } => {
-                let verdict = self.verdict(&auth);
-                if self.config.auth_delay.is_zero() {
-                    commands.push(Command::Next { socket, verdict });
-                } else {
-                    let at = server.now() + self.config.auth_delay;
-                    self.checks.push_back((at, socket, verdict));
-                }
+            Event::Middleware { socket, nsp, auth, .. } => {
+                commands.extend(self.check(socket, &nsp, &auth, server.now()));
             }
             Event::Connection { socket, nsp, recovered: false } if nsp == "/" => {
                 commands.push(Command::Join { socket, rooms: alloc::vec![LOBBY.into()] });

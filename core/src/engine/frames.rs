@@ -20,7 +20,7 @@ struct Shared {
     frame: Frame,
     /// The form of a polling payload, once somebody needed it and it differs.
     text: Option<ByteString>,
-    /// Queued places that refer to it.
+    /// Queued places that refer to it, and whoever sends it as long as it is being sent.
     references: u32,
     compress: bool,
 }
@@ -33,9 +33,10 @@ pub(crate) struct FramePool {
 }
 
 impl FramePool {
-    /// Adds a frame that nobody refers to yet.
+    /// Adds a frame. The caller holds a reference and gives it up with [`Self::release`] once all
+    /// recipients are served: one that is served at once must not end it for the others.
     pub(crate) fn insert(&mut self, frame: Frame, compress: bool) -> FrameHandle {
-        let shared = Some(Shared { frame, text: None, references: 0, compress });
+        let shared = Some(Shared { frame, text: None, references: 1, compress });
         if let Some(index) = self.free.pop() {
             self.shared[index as usize] = shared;
             return FrameHandle(index);
@@ -60,19 +61,14 @@ impl FramePool {
         }
     }
 
-    /// Drops a frame that nobody refers to.
-    pub(crate) fn release_unused(&mut self, handle: FrameHandle) {
-        if self.get(handle).is_some_and(|shared| shared.references == 0) {
-            self.shared[handle.0 as usize] = None;
-            self.free.push(handle.0);
-        }
-    }
-
-    /// Gives up one reference.
+    /// Gives up one reference; the frame goes with the last one.
     pub(crate) fn release(&mut self, handle: FrameHandle) {
-        if let Some(Some(shared)) = self.shared.get_mut(handle.0 as usize) {
-            shared.references = shared.references.saturating_sub(1);
-            self.release_unused(handle);
+        let Some(place) = self.shared.get_mut(handle.0 as usize) else { return };
+        let Some(shared) = place else { return };
+        shared.references -= 1;
+        if shared.references == 0 {
+            *place = None;
+            self.free.push(handle.0);
         }
     }
 

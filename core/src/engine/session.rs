@@ -134,7 +134,7 @@ impl Engine {
     pub(crate) fn send_packet(&mut self, conn: ConnId, packet: &Packet) {
         let handle = self.frames.insert(packet.encode(BinaryForm::Raw), true);
         self.send(conn, handle);
-        self.frames.release_unused(handle);
+        self.frames.release(handle);
     }
 
     /// Hands queued frames to the transport if it is writable.

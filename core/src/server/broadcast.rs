@@ -45,7 +45,7 @@ impl Server {
 
     fn release(&mut self, frames: &Frames) {
         for frame in frames {
-            self.engine.frames.release_unused(*frame);
+            self.engine.frames.release(*frame);
         }
     }
 
@@ -244,9 +244,6 @@ impl Server {
         let frames = self.pool(encoded, flags.compress);
         let volatile = flags.volatile;
         if tells {
-            for frame in &frames {
-                self.engine.frames.retain(*frame); // while the delivery is on the stack
-            }
             let delivery = Delivery { recipients, at: 0, told: false, event, frames, volatile };
             self.stack.push(Work::Deliver(delivery));
             return;

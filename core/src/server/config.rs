@@ -95,6 +95,18 @@ pub struct NamespaceConfig {
     pub room_events: bool,
 }
 
+impl NamespaceConfig {
+    /// The options of a namespace that belongs to a parent and has options of its own: the
+    /// parent's middlewares come first, and its limit holds unless there is an own one.
+    pub(super) fn below(self, parent: &Self) -> Self {
+        Self {
+            middlewares: self.middlewares.saturating_add(parent.middlewares),
+            max_sockets: self.max_sockets.or(parent.max_sockets),
+            room_events: self.room_events || parent.room_events,
+        }
+    }
+}
+
 /// A family of namespaces made on demand (`NSP-14`).
 #[derive(Clone, Debug)]
 pub struct ParentConfig {

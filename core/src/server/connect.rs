@@ -145,6 +145,12 @@ impl Server {
         let name = nsp.name.clone();
         let limit = nsp.config.max_sockets;
         let connected = nsp.connected;
+        let has_gap = match nsp.socket(socket).map(|socket| &socket.stage) {
+            Some(Stage::Waiting { restore: Some(restored), .. }) => {
+                nsp.recovery.as_ref().is_some_and(|recovery| !recovery.is_whole(restored))
+            }
+            Some(Stage::Waiting { .. } | Stage::Connected | Stage::Leaving) | None => false,
+        };
         let Some(state) = nsp.socket_mut(socket) else { return };
         let Stage::Waiting { next, of, asked, .. } = &mut state.stage else { return };
         if next < of {
@@ -154,6 +160,8 @@ impl Server {
         } else if limit.is_some_and(|limit| connected >= limit) {
             let data = [("code", Value::from("namespace_full"))].into_iter().collect::<Object>();
             self.reject(socket, "namespace is full".into(), Some(data.into()));
+        } else if has_gap {
+            self.client_close(socket.conn); // it comes again, and gets a new session (CSR-10)
         } else if self.engine.is_open(socket.conn) {
             self.enter(socket);
         }
@@ -293,6 +301,7 @@ impl Server {
         if let Some(client) = self.clients.get_mut(socket.conn.0) {
             client.waiting.retain(|waiting| *waiting != socket);
         }
+        let now = self.now;
         let Some(nsp) = self.namespaces.get_mut(socket.nsp.0) else { return };
         let room_events = nsp.config.room_events;
         let Some(state) = nsp.socket_mut(socket) else { return };
@@ -300,9 +309,10 @@ impl Server {
         if let Stage::Waiting { restore: Some(restored), .. } = stage
             && let Some(recovery) = &mut nsp.recovery
         {
-            recovery.give_back(*restored); // refused or interrupted: it may be recovered yet
+            recovery.give_back(*restored, now); // refused or interrupted: it may be recovered yet
         }
         nsp.waiting -= 1;
+        nsp.leaving += 1;
         if room_events {
             nsp.rooms.start_departure(socket.slot);
             self.stack.push(Work::Forget(socket));
@@ -325,6 +335,7 @@ impl Server {
         let nsp = self.namespaces.get_mut(socket.nsp.0)?;
         nsp.socket(socket)?;
         let state = nsp.sockets[socket.slot.index()].socket.take()?;
+        nsp.leaving -= 1;
         nsp.rooms.remove(socket.slot);
         if state.wants_outgoing {
             nsp.outgoing_listeners -= 1;

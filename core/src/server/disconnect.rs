@@ -93,6 +93,7 @@ impl Server {
             let Some(state) = nsp.socket_mut(socket) else { return };
             state.stage = Stage::Leaving;
             nsp.connected -= 1;
+            nsp.leaving += 1;
             if room_events {
                 nsp.rooms.start_departure(socket.slot);
                 self.stack.push(Work::Leave { socket, reason, begun: true });
@@ -120,10 +121,6 @@ impl Server {
     /// `io.close()`: namespace by namespace, socket by socket, without a DISCONNECT packet; then
     /// the connections (`NSP-13`).
     pub(super) fn close_server(&mut self) {
-        if self.closed {
-            return;
-        }
-        self.closed = true;
         let namespaces: VecDeque<NspId> = self.namespaces.keys().map(NspId).collect();
         self.stack.push(Work::CloseServer { namespaces, sockets: VecDeque::new() });
     }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use slotmap::DefaultKey;
-use smol_str::SmolStr;
+use smol_str::{SmolStr, ToSmolStr as _};
 
 use super::config::NamespaceConfig;
 use super::rooms::Slot;
@@ -150,6 +150,22 @@ impl EventName {
 
     pub(crate) const fn value(&self) -> &Value {
         &self.0
+    }
+}
+
+impl fmt::Display for EventName {
+    /// As JavaScript writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Value::String(name) => f.write_str(name),
+            Value::Number(number) => f.write_str(&number.to_smolstr()),
+            // `from_wire` is given nothing else.
+            Value::Null
+            | Value::Bool(_)
+            | Value::Array(_)
+            | Value::Object(_)
+            | Value::Binary(_) => Ok(()),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod namespace;
 mod packets;
 mod recovery;
 pub mod rooms;
+mod table;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -48,6 +49,7 @@ pub use self::event::{
 };
 use self::namespace::Namespace;
 use self::packets::PendingEvent;
+pub use self::table::RoomTable;
 use crate::codec::sio;
 use crate::engine::{ConnId, Engine, EngineEvent, EngineStats, EngineTimer, Input as EngineInput};
 use crate::event::DisconnectReason;
@@ -203,7 +205,6 @@ pub struct Server {
     connected_sockets: u64,
     offsets: recovery::Offsets,
     timers: Timers<Timer>,
-    closed: bool,
     stack: Vec<Work>,
     ticks: VecDeque<Work>,
     input: Option<EngineInput>,
@@ -240,7 +241,6 @@ impl Server {
             connected_sockets: 0,
             offsets: recovery::Offsets::default(),
             timers: Timers::new(),
-            closed: false,
             stack: Vec::new(),
             ticks: VecDeque::new(),
             input: None,
@@ -496,6 +496,8 @@ pub struct ServerStats {
     pub clients: usize,
     /// Namespaces.
     pub namespaces: usize,
+    /// Those of them that were made on demand (`NSP-14`).
+    pub dynamic_namespaces: usize,
     /// Sockets that are connected.
     pub connected: usize,
     /// Sockets that wait to be let in.

@@ -29,6 +29,8 @@ pub(super) struct Namespace {
     pub(super) sockets: Vec<SocketSlot>,
     pub(super) connected: usize,
     pub(super) waiting: usize,
+    /// Sockets that are neither any more, and still leave their rooms.
+    pub(super) leaving: usize,
     /// The next ack id (`SIO-ACK-02`).
     pub(super) ack_counter: u64,
     /// Sockets that want to hear of outgoing events (`BC-13`).
@@ -127,6 +129,7 @@ impl Namespace {
 
     pub(super) fn add_stats(&self, stats: &mut ServerStats) {
         let rooms = self.rooms.stats();
+        stats.dynamic_namespaces += usize::from(self.parent.is_some());
         stats.connected += self.connected;
         stats.waiting += self.waiting;
         stats.rooms += rooms.rooms;
@@ -155,11 +158,16 @@ impl Server {
         match self.by_name.get(&name) {
             Some(id) => *id,
             None => {
-                // A name made by hand belongs to the pattern that it matches (NSP-19).
+                // A name made by hand belongs to the pattern that it matches, and its sockets pass
+                // the pattern's middlewares first: nobody gets around them (NSP-15, NSP-19).
                 let parent = self.config.parents.iter().position(|parent| match &parent.matcher {
                     Matcher::Pattern(pattern) => pattern.is_match(&name),
                     Matcher::Ask => false,
                 });
+                let config = match parent.and_then(|at| self.config.parents.get(at)) {
+                    Some(parent) => config.below(&parent.namespace),
+                    None => config,
+                };
                 self.add_namespace(name, config, parent)
             }
         }
@@ -181,6 +189,7 @@ impl Server {
             sockets: Vec::new(),
             connected: 0,
             waiting: 0,
+            leaving: 0,
             ack_counter: 0,
             outgoing_listeners: 0,
             broadcast_acks: BTreeMap::new(),
@@ -267,10 +276,10 @@ impl Server {
     }
 
     /// Removes a dynamic namespace whose last socket has gone, unless another one is on its way
-    /// in (`NSP-21`, `NSP-22`).
+    /// in, or out (`NSP-21`, `NSP-22`).
     pub(super) fn cleanup_namespace(&mut self, id: NspId) {
         let Some(nsp) = self.namespaces.get(id.0) else { return };
-        let is_unused = nsp.connected == 0 && nsp.waiting == 0;
+        let is_unused = nsp.connected == 0 && nsp.waiting == 0 && nsp.leaving == 0;
         if !self.config.cleanup_empty_child_namespaces || nsp.parent.is_none() || !is_unused {
             return;
         }

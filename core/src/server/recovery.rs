@@ -82,9 +82,11 @@ pub(super) struct Recovery {
     max_age: Duration,
     /// In the order in which they were sent.
     log: VecDeque<Stored>,
+    /// The newest packet that was dropped from the log.
+    dropped: Option<Position>,
     sessions: BTreeMap<SmolStr, Session>,
-    /// Recovery ids by the sockets that were lost: what is emitted on such a socket is kept for
-    /// its session (`EDGE-07`).
+    /// The ids of the sockets that were lost and may come back: what is emitted on such a socket
+    /// is kept for its session (`EDGE-07`), also while its client waits to be let in (`CSR-10`).
     by_socket: BTreeMap<SocketRef, SmolStr>,
     /// When sessions began to wait, oldest first; some may have been recovered since.
     order: VecDeque<(Instant, SmolStr)>,
@@ -108,6 +110,8 @@ struct Session {
     rooms: Vec<SmolStr>,
     data: Object,
     last_offset: Option<SmolStr>,
+    /// The newest packet of the namespace when the socket was lost: it missed none before.
+    newest: Option<Position>,
     disconnected_at: Instant,
 }
 
@@ -122,6 +126,7 @@ pub(super) struct Restored {
     /// The last offset that the client has.
     pub(super) offset: Option<SmolStr>,
     last_offset: Option<SmolStr>,
+    newest: Option<Position>,
     /// Everything after this is missed.
     after: Position,
     disconnected_at: Instant,
@@ -132,6 +137,7 @@ impl Recovery {
         Self {
             max_age: config.max_disconnection_duration,
             log: VecDeque::new(),
+            dropped: None,
             sessions: BTreeMap::new(),
             by_socket: BTreeMap::new(),
             order: VecDeque::new(),
@@ -149,8 +155,8 @@ impl Recovery {
     /// have it (`CSR-11`, mended).
     ///
     /// The reference wants the client's offset to be in its log. A client that has everything it
-    /// was sent misses nothing of what was dropped from the log before, so that offset is good
-    /// as well (`CSR-09`, mended).
+    /// was sent misses nothing of what was dropped from the log before it was lost, so that offset
+    /// is good as well (`CSR-09`, mended), unless more was dropped since.
     pub(super) fn claim(&mut self, auth: &Object, now: Instant) -> Option<Restored> {
         let pid = auth.get("pid")?.as_str()?;
         let offset = auth.get("offset")?.as_str()?;
@@ -160,11 +166,11 @@ impl Recovery {
         }
         let position = parse_offset(offset)?;
         let found = self.log.binary_search_by_key(&position, |stored| stored.position);
-        if found.is_err() && session.last_offset.as_deref() != Some(offset) {
+        let has_all = session.last_offset.as_deref() == Some(offset);
+        if found.is_err() && (!has_all || self.dropped > session.newest) {
             return None;
         }
         let (pid, session) = self.sessions.remove_entry(pid)?;
-        self.by_socket.remove(&session.socket);
         Some(Restored {
             socket: session.socket,
             sid: session.sid,
@@ -173,41 +179,55 @@ impl Recovery {
             data: session.data,
             offset: Some(offset.into()),
             last_offset: session.last_offset,
+            newest: session.newest,
             after: position,
             disconnected_at: session.disconnected_at,
         })
     }
 
-    /// A claimed session was not let in after all.
-    pub(super) fn give_back(&mut self, restored: Restored) {
+    /// Whether everything that a claimed session missed is still there: some may have been dropped
+    /// while its client waited to be let in.
+    pub(super) fn is_whole(&self, restored: &Restored) -> bool {
+        let had_all = restored.offset == restored.last_offset;
+        let has = Some(restored.after).max(restored.newest.filter(|_| had_all));
+        self.dropped <= has
+    }
+
+    /// A claimed session was not let in after all. If it has expired meanwhile, so has its place in
+    /// the order, and nothing would purge it.
+    pub(super) fn give_back(&mut self, restored: Restored, now: Instant) {
+        if restored.disconnected_at + self.max_age < now {
+            self.by_socket.remove(&restored.socket);
+            return;
+        }
         let session = Session {
             socket: restored.socket,
             sid: restored.sid,
             rooms: restored.rooms,
             data: restored.data,
             last_offset: restored.last_offset,
+            newest: restored.newest,
             disconnected_at: restored.disconnected_at,
         };
         self.keep(restored.pid, session);
     }
 
     fn keep(&mut self, pid: SmolStr, session: Session) {
-        self.by_socket.insert(session.socket, pid.clone());
+        self.by_socket.insert(session.socket, session.sid.clone());
         self.sessions.insert(pid, session);
     }
 
-    /// The id of a lost socket whose session waits.
+    /// The id of a lost socket that may come back.
     pub(super) fn lost_sid(&self, socket: SocketRef) -> Option<&SmolStr> {
-        let session = self.sessions.get(self.by_socket.get(&socket)?)?;
-        Some(&session.sid)
+        self.by_socket.get(&socket)
     }
 
     /// What a session has missed, in order (`CSR-08`).
-    fn missed(&self, restored: &Restored) -> Vec<Encoded> {
+    fn missed(&self, restored: &Restored) -> Vec<(Position, Encoded)> {
         let from = self.log.partition_point(|stored| stored.position <= restored.after);
         let missed = self.log.iter().skip(from);
         let for_it = missed.filter(|stored| hears(&restored.rooms, &stored.rooms, &stored.except));
-        for_it.map(|stored| stored.encoded.clone()).collect()
+        for_it.map(|stored| (stored.position, stored.encoded.clone())).collect()
     }
 
     /// Keeps a packet (`CSR-04`).
@@ -230,7 +250,7 @@ impl Recovery {
         while self.log.len() > max_packets
             || self.log.front().is_some_and(|stored| stored.at + self.max_age < now)
         {
-            self.log.pop_front();
+            self.dropped = self.log.pop_front().map(|stored| stored.position);
         }
         while let Some((at, pid)) = self.order.front() {
             if *at + self.max_age >= now {
@@ -266,26 +286,29 @@ impl Server {
         let Some(nsp) = self.namespaces.get_mut(socket.nsp.0) else { return };
         let Some(state) = nsp.socket_mut(socket) else { return };
         let Some(pid) = state.pid.take() else { return };
-        let session = Session {
-            socket,
-            sid: state.sid.clone(),
-            rooms,
-            data: core::mem::take(&mut state.data),
-            last_offset: state.last_offset.take(),
-            disconnected_at: now,
-        };
-        if let Some(recovery) = &mut nsp.recovery {
-            recovery.order.push_back((now, pid.clone()));
-            recovery.keep(pid, session);
-        }
+        let data = core::mem::take(&mut state.data);
+        let (sid, last_offset) = (state.sid.clone(), state.last_offset.take());
+        let Some(recovery) = &mut nsp.recovery else { return };
+        let newest = recovery.log.back().map(|stored| stored.position).or(recovery.dropped);
+        let session =
+            Session { socket, sid, rooms, data, last_offset, newest, disconnected_at: now };
+        recovery.order.push_back((now, pid.clone()));
+        recovery.keep(pid, session);
         self.expire_recovery(socket.nsp);
     }
 
     /// Sends what was missed; the reply follows (`CSR-07`).
     pub(super) fn replay(&mut self, socket: SocketRef, restored: &Restored) {
-        let recovery = self.namespaces.get(socket.nsp.0).and_then(|nsp| nsp.recovery.as_ref());
-        let missed = recovery.map(|recovery| recovery.missed(restored)).unwrap_or_default();
-        for encoded in missed {
+        let recovery = self.namespaces.get_mut(socket.nsp.0).and_then(|nsp| nsp.recovery.as_mut());
+        let Some(recovery) = recovery else { return };
+        recovery.by_socket.remove(&restored.socket);
+        let missed = recovery.missed(restored);
+        if let Some((position, _)) = missed.last()
+            && let Some(state) = self.socket_mut(socket)
+        {
+            state.last_offset = Some(format_offset(*position));
+        }
+        for (_, encoded) in missed {
             self.write_encoded(socket.conn, &encoded);
         }
     }
@@ -304,16 +327,10 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use alloc::borrow::ToOwned;
 
     use super::*;
-
-    fn facts() -> serde_json::Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/facts.json");
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-    }
+    use crate::testing::facts;
 
     fn rooms(value: &serde_json::Value) -> Vec<SmolStr> {
         value.as_array().unwrap().iter().map(|room| room.as_str().unwrap().into()).collect()
@@ -322,7 +339,7 @@ mod tests {
     #[test]
     fn missed_packets_are_those_for_the_rooms_at_disconnection() {
         // CSR-08
-        for case in facts()["recovery_filter"].as_array().unwrap() {
+        for case in facts("recovery_filter").iter().flat_map(|cases| cases.as_array().unwrap()) {
             let heard = hears(
                 &rooms(&case["session_rooms"]),
                 &rooms(&case["rooms"]),
@@ -335,14 +352,15 @@ mod tests {
     #[test]
     fn offsets_are_base_64_of_the_clock() {
         // CSR-13
-        let yeast = facts()["yeast"].clone();
-        for pair in yeast["encode"].as_array().unwrap() {
-            let text = pair[1].as_str().unwrap().to_owned();
-            assert_eq!(base64(pair[0].as_u64().unwrap()), text);
-            assert_eq!(from_base64(&text), pair[0].as_u64());
-        }
-        for pair in yeast["decode"].as_array().unwrap() {
-            assert_eq!(from_base64(pair[0].as_str().unwrap()), pair[1].as_u64());
+        for yeast in facts("yeast") {
+            for pair in yeast["encode"].as_array().unwrap() {
+                let text = pair[1].as_str().unwrap().to_owned();
+                assert_eq!(base64(pair[0].as_u64().unwrap()), text);
+                assert_eq!(from_base64(&text), pair[0].as_u64());
+            }
+            for pair in yeast["decode"].as_array().unwrap() {
+                assert_eq!(from_base64(pair[0].as_str().unwrap()), pair[1].as_u64());
+            }
         }
     }
 

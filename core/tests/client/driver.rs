@@ -13,6 +13,7 @@ use overheard_core::codec::sio::json;
 use overheard_core::time::Instant;
 use overheard_core::value::{Object, Value};
 use overheard_core::wire::{Frame, RequestId, WsEnd, WsId};
+use serde_json::Value as Json;
 
 /// Steps after which a loop of timers counts as endless.
 const MAX_TIMERS: usize = 10_000;
@@ -416,4 +417,22 @@ fn show_frame(frame: &Frame) -> String {
         Frame::Text(text) => text.to_string(),
         Frame::Binary(data) => format!("{data:?}"),
     }
+}
+
+/// A section of every `tests/vectors/facts*.json` that has it.
+pub(crate) fn facts(section: &str) -> Vec<Json> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("facts"))
+        .collect();
+    files.sort();
+    let texts = files.iter().map(|path| std::fs::read_to_string(path).unwrap());
+    let sections: Vec<Json> = texts
+        .map(|text| serde_json::from_str::<Json>(&text).unwrap())
+        .filter_map(|facts| facts.get(section).cloned())
+        .collect();
+    assert!(!sections.is_empty(), "no facts of {section}");
+    sections
 }

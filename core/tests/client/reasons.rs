@@ -4,17 +4,17 @@ use overheard_core::client::{Command, DisconnectReason, SocketOptions};
 use overheard_core::wire::WsEnd;
 use serde_json::Value as Json;
 
-use crate::driver::{Rig, ms};
-
-fn facts() -> Json {
-    serde_json::from_str(include_str!("../vectors/facts.json")).unwrap()
-}
+use crate::driver::{Rig, facts, ms};
 
 /// CLI-03: the reasons are those of the reference, and no others.
 #[test]
 fn reasons_are_those_of_the_reference() {
-    let facts = facts();
-    let client = &facts["disconnect_reasons_client"];
+    for client in facts("disconnect_reasons_client") {
+        reasons_are(&client);
+    }
+}
+
+fn reasons_are(client: &Json) {
     let names = |key: &str| -> Vec<String> {
         let names = client[key].as_array().unwrap().iter();
         names.map(|name| name.as_str().unwrap().to_owned()).collect()
@@ -38,7 +38,8 @@ fn reasons_are_those_of_the_reference() {
 #[test]
 fn causes_give_the_reasons_of_the_reference() {
     let mut judged = 0;
-    for fact in facts()["disconnect_reasons"].as_array().unwrap() {
+    let facts = facts("disconnect_reasons");
+    for fact in facts.iter().flat_map(|list| list.as_array().unwrap()) {
         let Some(reason) = fact["client"].as_str() else { continue };
         let cause = fact["cause"].as_str().unwrap();
         let (mut rig, socket) = Rig::connected(SocketOptions::default());
@@ -61,7 +62,7 @@ fn causes_give_the_reasons_of_the_reference() {
         assert!(rig.client.sid(socket).is_none());
         judged += 1;
     }
-    assert_eq!(judged, 7, "every cause with a client reason");
+    assert!(judged >= 7, "every cause with a client reason");
 }
 
 /// CLI-03, EIO-HB-08: the causes that the vectors do not have.

@@ -21,7 +21,7 @@ mod world;
 use bytes::Bytes;
 use overheard_core::server::{AckTicket, Command, ServerConfig};
 use overheard_core::value::Value;
-use support::vectors::{Vector, each};
+use support::vectors::{Vector, each, known_sections};
 use world::{World, strings};
 
 /// Rules whose artefacts the defaults mend: vectors that cite them are run with the reference's
@@ -52,6 +52,7 @@ fn rules(vector: &Vector) -> Vec<String> {
 
 #[test]
 fn transcripts_are_those_of_the_reference() {
+    known_sections("session-transcripts", &["conventions", "steps", "vectors"]);
     each("session-transcripts", "vectors", |vector| play(vector, ServerConfig::reference()));
 }
 

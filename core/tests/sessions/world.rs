@@ -12,6 +12,7 @@ use overheard_core::time::{Duration, Instant};
 use overheard_core::value::{Object, Value};
 use overheard_core::wire::{Frame, RequestId, WsId};
 
+use crate::support::vectors::transports;
 use crate::support::{CountingIds, Frames as _, Wire};
 
 /// How long the reference runner waits for quiet after each step.
@@ -73,6 +74,8 @@ impl World {
                     config.engine.max_http_buffer_size =
                         value.as_int().unwrap().try_into().unwrap();
                 }
+                "transports" => config.engine.transports = transports(value),
+                "allowUpgrades" => config.engine.allow_upgrades = value.as_bool().unwrap(),
                 "cleanupEmptyChildNamespaces" => {
                     config.cleanup_empty_child_namespaces = value.as_bool().unwrap();
                 }

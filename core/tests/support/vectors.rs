@@ -7,6 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use overheard_core::codec::sio::json;
+use overheard_core::engine::Transports;
 use overheard_core::value::{Object, Value};
 
 /// One entry of a vector file.
@@ -31,10 +32,8 @@ impl Vector {
     }
 }
 
-/// Runs a check over one section of every `<kind>*.json`, and reports all failures by id, note
-/// and step.
-#[track_caller]
-pub(crate) fn each(kind: &str, section: &str, check: impl Fn(&Vector)) {
+/// The files of a kind, by name.
+pub(crate) fn read(kind: &str) -> Vec<(String, Object)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of vectors")
@@ -43,11 +42,33 @@ pub(crate) fn each(kind: &str, section: &str, check: impl Fn(&Vector)) {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "no {kind}*.json");
-    let (mut count, mut failures) = (0, Vec::new());
-    for file in files {
+    let objects = files.into_iter().map(|file| {
         let text = fs::read_to_string(&file).expect("a readable file");
         let parsed = json::parse(&text).expect("a JSON file");
-        let entries = parsed.as_object().unwrap().get(section).expect("the section");
+        (file.display().to_string(), parsed.as_object().expect("an object").clone())
+    });
+    objects.collect()
+}
+
+/// Fails when a file of a kind has a section that no test reads.
+#[track_caller]
+pub(crate) fn known_sections(kind: &str, sections: &[&str]) {
+    for (file, object) in read(kind) {
+        for (section, _) in object.iter() {
+            assert!(section == "meta" || sections.contains(&section), "{file}: {section}?");
+        }
+    }
+}
+
+/// Runs a check over one section of every `<kind>*.json`, and reports all failures by id, note
+/// and step.
+///
+/// A file need not have every section; `known_sections` sees to it that none is passed over.
+#[track_caller]
+pub(crate) fn each(kind: &str, section: &str, check: impl Fn(&Vector)) {
+    let (mut count, mut failures) = (0, Vec::new());
+    for (_, file) in read(kind) {
+        let Some(entries) = file.get(section) else { continue };
         for entry in entries.as_array().expect("a list") {
             let entry = entry.as_object().expect("an object").clone();
             let id = entry.get("id").and_then(Value::as_str).unwrap_or("?").to_owned();
@@ -95,5 +116,16 @@ pub(crate) fn with_binary(value: &Value) -> Value {
             object.iter().map(|(key, value)| (key.to_owned(), with_binary(value))).collect(),
         ),
         other => other.clone(),
+    }
+}
+
+/// The option `transports`: a list of names.
+pub(crate) fn transports(value: &Value) -> Transports {
+    let names: Vec<_> = value.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    match (names.contains(&"polling"), names.contains(&"websocket")) {
+        (true, true) => Transports::Both,
+        (true, false) => Transports::PollingOnly,
+        (false, true) => Transports::WebSocketOnly,
+        (false, false) => panic!("no transport in {names:?}"),
     }
 }

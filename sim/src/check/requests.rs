@@ -7,7 +7,7 @@ use super::codes::{Code, REQUEST_LOST, REQUEST_ORDER, REQUEST_PHANTOM, REQUEST_T
 use super::links::{Links, kind_is_lossy};
 use super::sheet::{Sheet, concern, show_time};
 use crate::history::What;
-use crate::oracle::facts::{Emit, NEVER, Op, Pos, Table};
+use crate::oracle::facts::{Emit, Life, NEVER, Op, Pos, Table};
 use crate::oracle::lane::Taken;
 use crate::oracle::names::index;
 use crate::verdict::{Finding, Property};
@@ -64,9 +64,6 @@ fn excuse(case: &Case<'_>, op: &Op, emit: &Emit, proof: Pos) -> Option<&'static 
     if op.invoke > facts.closing {
         return Some("the clients were leaving");
     }
-    if given_up(case, op, emit) {
-        return Some("given up before it was sent");
-    }
     let faulted = case.links.faults_of(op.client).any(|fault| {
         let swallows = kind_is_lossy(&fault.kind) && op.invoke <= fault.to && proof >= fault.from;
         swallows || (Links::breaks(&fault.kind) && fault.to >= op.invoke && proof == NEVER)
@@ -75,33 +72,26 @@ fn excuse(case: &Case<'_>, op: &Op, emit: &Emit, proof: Pos) -> Option<&'static 
         return Some("faulted link");
     }
     let place = facts.places.get(&(op.client, emit.nsp))?;
+    let lives = || place.sockets.iter().flat_map(|sid| &facts.sockets[index(*sid)].lives);
+    if let (Some(What::Info { .. }), Some(given_up)) = (op.end(facts), op.settled.first()) {
+        // What is given up while it is held back is never sent.
+        let lasts = |end: Option<Pos>| end.is_none_or(|end| end > op.invoke);
+        let end = |life: &Life| life.end.as_ref().map(|(end, _)| *end);
+        if !lives().any(|life| life.from < *given_up && lasts(end(life))) {
+            return Some("given up while offline");
+        }
+    }
     if proof < NEVER {
         return None;
     }
     if place.ends > emit.life && case.ends_after(op.client, emit.nsp, op.invoke) < NEVER {
         return Some("connection lost");
     }
-    let lives = place.sockets.iter().flat_map(|sid| &facts.sockets[index(*sid)].lives);
     let alive = |end: Pos| end > op.invoke;
-    if !lives.into_iter().any(|life| life.end.as_ref().is_none_or(|(end, _)| alive(*end))) {
+    if !lives().any(|life| life.end.as_ref().is_none_or(|(end, _)| alive(*end))) {
         return Some("never connected again");
     }
     if facts.complete() { None } else { Some("the run did not end") }
-}
-
-/// What is not sent yet when it is given up is never sent: it waited for a connection.
-fn given_up(case: &Case<'_>, op: &Op, emit: &Emit) -> bool {
-    let facts = &case.facts;
-    let (Some(What::Info { .. }), Some(settled)) = (op.end(facts), op.settled.first()) else {
-        return false;
-    };
-    let place = facts.places.get(&(op.client, emit.nsp));
-    let sockets = place.into_iter().flat_map(|place| &place.sockets);
-    let mut lives = sockets.flat_map(|sid| &facts.sockets[index(*sid)].lives);
-    !lives.any(|life| {
-        let over = life.end.as_ref().is_some_and(|(end, _)| *end < op.invoke);
-        life.from < *settled && !over
-    })
 }
 
 fn arrivals(case: &Case<'_>, sheet: &mut Sheet) {

@@ -183,26 +183,27 @@ impl Batch {
     pub(super) fn push_word(&mut self, word: u64, base: u32) {
         // Not full, so the window is there.
         let Some(window) = self.slots[self.len..].first_chunk_mut::<WINDOW>() else { return };
-        if word == u64::MAX {
-            for (slot, at) in window[..64].iter_mut().zip(0_u32..) {
-                *slot = Slot(base.wrapping_add(at));
-            }
-            self.len += 64;
-            return;
-        }
         let counts = running_counts(word);
-        let count = (counts >> 56) as usize;
-        if count <= 4 {
-            // Four unconditional writes cost less than one branch that cannot be predicted.
-            let mut rest = word;
-            for slot in &mut window[..4] {
-                *slot = Slot(base.wrapping_add((rest | 1 << 63).trailing_zeros()));
-                rest &= rest.wrapping_sub(1);
-            }
-        } else {
-            decode_bytes(word, counts << 8, base, window);
+        decode_bytes(word, counts << 8, base, window);
+        self.len += (counts >> 56) as usize;
+    }
+
+    /// The same, for a word that has at most `FEW` bits set in all likelihood: unconditional
+    /// writes cost less than a branch per bit that cannot be predicted.
+    #[inline]
+    pub(super) fn push_sparse_word<const FEW: usize>(&mut self, word: u64, base: u32) {
+        let Some(window) = self.slots[self.len..].first_chunk_mut::<WINDOW>() else { return };
+        let (mut rest, mut count) = (word, 0);
+        for slot in &mut window[..FEW] {
+            *slot = Slot(base.wrapping_add((rest | 1 << 63).trailing_zeros()));
+            count += usize::from(rest != 0);
+            rest &= rest.wrapping_sub(1);
         }
-        self.len += count;
+        if rest == 0 {
+            self.len += count;
+        } else {
+            self.push_word(word, base);
+        }
     }
 }
 
@@ -219,6 +220,9 @@ fn decode_bytes(word: u64, starts: u64, base: u32, window: &mut [Slot; WINDOW]) 
         }
     }
 }
+
+/// Up to so many blocks all words are looked at: cheaper than to note which ones are touched.
+const FEW_BLOCKS: usize = 4;
 
 /// A bitmap that is empty between selections, and cleaned by walking what was touched.
 #[derive(Debug, Default)]
@@ -254,11 +258,28 @@ impl Scratch {
         self.touched.fill(0);
     }
 
+    /// Adds ascending slots. What is touched of a block is gathered in a register: through memory
+    /// each addition would wait for the one before.
     pub(super) fn insert(&mut self, slots: &[Slot]) {
+        if self.touched.len() <= FEW_BLOCKS {
+            self.touched.fill(u64::MAX);
+            for &slot in slots {
+                self.words[slot.index() / 64] |= bit(slot);
+            }
+            return;
+        }
+        let (mut block, mut touched) = (0, 0_u64);
         for &slot in slots {
             let word = slot.index() / 64;
             self.words[word] |= bit(slot);
-            self.touched[word / BLOCK_WORDS] |= 1 << (word % BLOCK_WORDS);
+            if word / BLOCK_WORDS != block {
+                self.touched[block] |= touched;
+                (block, touched) = (word / BLOCK_WORDS, 0);
+            }
+            touched |= 1 << (word % BLOCK_WORDS);
+        }
+        if touched != 0 {
+            self.touched[block] |= touched;
         }
     }
 
@@ -273,6 +294,15 @@ impl Scratch {
     pub(super) fn drain_block(&mut self, block: usize, mut each: impl FnMut(usize, u64)) {
         let mut touched = core::mem::take(&mut self.touched[block]);
         let words = &mut self.words[block * BLOCK_WORDS..][..BLOCK_WORDS];
+        if touched == u64::MAX {
+            for (at, word) in words.iter_mut().enumerate() {
+                let word = core::mem::take(word);
+                if word != 0 {
+                    each(at, word);
+                }
+            }
+            return;
+        }
         while touched != 0 {
             let at = touched.trailing_zeros() as usize;
             touched &= touched - 1;
@@ -292,14 +322,18 @@ mod tests {
         fn words_decode_to_their_bits(words in proptest::collection::vec(
             prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), any::<u64>().prop_map(|w| w & w >> 9 & w << 7), any::<u64>().prop_map(|w| w | w >> 3 | w << 5)],
             0..200,
-        )) {
+        ), few in prop::sample::select(&[0, 4, 8][..])) {
             let mut batch = Batch::new();
             let mut got = Vec::new();
             for (&word, at) in words.iter().zip(0..) {
                 if batch.is_full() {
                     got.extend_from_slice(batch.take());
                 }
-                batch.push_word(word, at * 64);
+                match few {
+                    0 => batch.push_word(word, at * 64),
+                    4 => batch.push_sparse_word::<4>(word, at * 64),
+                    _ => batch.push_sparse_word::<8>(word, at * 64),
+                }
             }
             got.extend_from_slice(batch.take());
             let bitmap = Bitmap { words };

@@ -399,6 +399,12 @@ impl Rooms {
         }
     }
 
+    /// The names of the rooms with a record: all but own-id rooms with their owner alone. In no
+    /// particular order.
+    pub fn names(&self) -> impl Iterator<Item = &SmolStr> {
+        self.rooms.iter().filter(|room| room.members.len() > 0).map(|room| &room.name)
+    }
+
     /// How many rooms exist, own-id rooms included.
     #[must_use]
     pub fn room_count(&self) -> usize {

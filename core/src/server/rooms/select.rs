@@ -38,6 +38,13 @@ impl<N> Selection<'_, N> {
 /// Where recipients go.
 trait Sink {
     fn take(&mut self, slots: &[Slot]);
+
+    /// Takes the 64 slots from this one on.
+    fn take_word(&mut self, first: u32);
+}
+
+fn word_from(first: u32) -> impl Iterator<Item = Slot> {
+    (0..64_u32).map(move |at| Slot(first.wrapping_add(at)))
 }
 
 struct Each<F>(F);
@@ -49,6 +56,11 @@ impl<F: FnMut(Slot)> Sink for Each<F> {
             (self.0)(slot);
         }
     }
+
+    #[inline]
+    fn take_word(&mut self, first: u32) {
+        word_from(first).for_each(&mut self.0);
+    }
 }
 
 struct Append<'a>(&'a mut Vec<Slot>);
@@ -58,6 +70,11 @@ impl Sink for Append<'_> {
     fn take(&mut self, slots: &[Slot]) {
         self.0.extend_from_slice(slots);
     }
+
+    #[inline]
+    fn take_word(&mut self, first: u32) {
+        self.0.extend(word_from(first));
+    }
 }
 
 struct Count(usize);
@@ -66,6 +83,11 @@ impl Sink for Count {
     #[inline]
     fn take(&mut self, slots: &[Slot]) {
         self.0 += slots.len();
+    }
+
+    #[inline]
+    fn take_word(&mut self, _: u32) {
+        self.0 += 64;
     }
 }
 
@@ -276,6 +298,7 @@ impl Run<'_> {
     /// Lists go through bitmaps of working memory, bitmaps are combined block by block.
     fn many_rooms(&mut self, sink: &mut impl Sink) {
         let rooms = self.rooms;
+        let few = self.few_bits();
         self.targets.retain(|found| match part(rooms, found) {
             Part::List(list) => {
                 self.inside.insert(list);
@@ -296,16 +319,40 @@ impl Run<'_> {
             Part::Bits(_) => true,
         });
         // What is left of both are bitmaps.
-        if dense {
-            self.stream_dense(sink);
-        } else {
-            self.stream_sparse(sink);
+        match (dense, few) {
+            (true, 0) => self.stream_dense::<0>(sink),
+            (true, 4) => self.stream_dense::<4>(sink),
+            (true, _) => self.stream_dense::<8>(sink),
+            (false, 0) => self.stream_sparse::<0>(sink),
+            (false, 4) => self.stream_sparse::<4>(sink),
+            (false, _) => self.stream_sparse::<8>(sink),
         }
         sink.take(self.batch.take());
     }
 
+    /// How many bits most words of the result have at most: 4, 8, or many, which is 0.
+    fn few_bits(&self) -> usize {
+        if self.everybody {
+            return 0;
+        }
+        let members = self.targets.iter().map(|found| match found {
+            Found::Own(_) => 1,
+            Found::Room(number) => self.rooms[*number as usize].members.len(),
+        });
+        // Evenly spread members seldom make a word twice as full as the average, and rooms overlap.
+        let members: usize = members.sum();
+        let words = self.inside.blocks() * BLOCK_WORDS;
+        if members <= words * 3 {
+            4
+        } else if members <= words * 12 {
+            8
+        } else {
+            0
+        }
+    }
+
     /// All targets are in working memory: only the words they touched are looked at.
-    fn stream_sparse(&mut self, sink: &mut impl Sink) {
+    fn stream_sparse<const FEW: usize>(&mut self, sink: &mut impl Sink) {
         for block in 0..self.inside.blocks() {
             self.inside.drain_block(block, |at, mut word| {
                 let number = block * BLOCK_WORDS + at;
@@ -317,13 +364,13 @@ impl Run<'_> {
                 if !self.everybody_connected {
                     word &= self.connected.word(number);
                 }
-                push_word(self.batch, word, number, sink);
+                push_word::<FEW>(self.batch, word, number, sink);
             });
         }
     }
 
     /// Some target is a bitmap, or everybody is meant: every word is looked at.
-    fn stream_dense(&mut self, sink: &mut impl Sink) {
+    fn stream_dense<const FEW: usize>(&mut self, sink: &mut impl Sink) {
         // Working memory covers all slots, and its every block must be drained.
         for block in 0..self.inside.blocks() {
             let mut words = [0_u64; BLOCK_WORDS];
@@ -353,23 +400,36 @@ impl Run<'_> {
                 }
             }
             for (&word, at) in words.iter().zip(block * BLOCK_WORDS..).take(connected.len()) {
-                push_word(self.batch, word, at, sink);
+                push_word::<FEW>(self.batch, word, at, sink);
             }
         }
     }
 }
 
-/// Decodes a word into the batch, which goes to the sink when it is full.
+/// Decodes a word into the batch, which goes to the sink when it is full. `FEW` is how many bits a
+/// word has at most in all likelihood, if that is a few, or 0.
 #[inline]
-fn push_word(batch: &mut Batch, word: u64, number: usize, sink: &mut impl Sink) {
+fn push_word<const FEW: usize>(batch: &mut Batch, word: u64, number: usize, sink: &mut impl Sink) {
     if word == 0 {
         return;
     }
     if batch.is_full() {
         sink.take(batch.take());
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a word's first bit is a slot, a u32")]
-    batch.push_word(word, (number as u32).wrapping_mul(64));
+    let base = first_slot(number);
+    if FEW == 0 && word == u64::MAX {
+        sink.take(batch.take());
+        sink.take_word(base);
+    } else if FEW == 0 {
+        batch.push_word(word, base);
+    } else {
+        batch.push_sparse_word::<FEW>(word, base);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a word's first bit is a slot, a u32")]
+const fn first_slot(word: usize) -> u32 {
+    (word as u32).wrapping_mul(64)
 }
 
 fn contains(rooms: &[Room], found: &Found, slot: Slot) -> bool {

@@ -11,7 +11,7 @@ use crate::history::{Event, What};
 use crate::oracle::facts::Pos;
 use crate::oracle::names::index;
 use crate::oracle::steps::Place;
-use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Step, TransportName};
+use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Raw, Step, TransportName};
 
 /// What has become of a client, event by event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,6 +91,30 @@ impl Known {
 }
 
 impl<'a> Judge<'_, 'a> {
+    /// Whether a hostile peer was shown out, or was not, as the step says.
+    pub(super) fn raw(&self, sheet: &mut Sheet, step: &Step, raw: &Raw) {
+        let Some(closes) = raw.closes else { return };
+        self.tally(sheet).judged += 1;
+        let ended = (0..).zip(self.case.facts.events).find_map(|(pos, event): (Pos, _)| {
+            let What::Disconnected { reason, .. } = &event.what else { return None };
+            let own = event.step == Some(step.id.0) && event.who.starts_with("raw-");
+            own.then_some((pos, reason == "closed"))
+        });
+        let (pos, title, text) = match ended {
+            Some((_, closed)) if closed == closes => return,
+            Some((pos, true)) => {
+                (Some(pos), "the server closed the connection of a hostile peer", "stays open")
+            }
+            Some((pos, false)) => {
+                (Some(pos), "the server did not close the connection of a hostile peer", "closes")
+            }
+            None => (None, "nothing is known of the connection of a hostile peer", "unknown"),
+        };
+        let mut finding = self.case.finding(&RAW_ENDING, pos, title.to_owned());
+        finding.check = self.case.label(Some(step.id.0), text);
+        sheet.find(finding);
+    }
+
     pub(super) fn connection(
         &mut self,
         sheet: &mut Sheet,
@@ -266,31 +290,6 @@ pub(super) fn refusals(judge: &Judge<'_, '_>, sheet: &mut Sheet) {
             }
             sheet.tally(crate::verdict::Property::File, "expectations", "expectations").judged += 1;
         }
-    }
-}
-
-/// Judges how the connection of a hostile peer ended. Its events are those of `raw-N`, and say
-/// `closed` or `open` as the reason.
-pub(super) fn raw(judge: &Judge<'_, '_>, sheet: &mut Sheet, step: &Step, closes: Option<bool>) {
-    let begin = judge.begin(step.id.0).unwrap_or_default();
-    let ending =
-        (begin..).zip(&judge.case.facts.events[index(begin)..]).find_map(|(pos, event)| {
-            let mine = event.step == Some(step.id.0) && event.who.starts_with("raw-");
-            if let What::Disconnected { reason, .. } = &event.what
-                && mine
-            {
-                Some((pos, reason))
-            } else {
-                None
-            }
-        });
-    let (Some(closes), Some((pos, reason))) = (closes, ending) else { return };
-    judge.tally(sheet).judged += 1;
-    if (reason == "closed") != closes {
-        let wanted = if closes { "should be closed by the server" } else { "should stay open" };
-        let title = format!("a hostile peer's connection {wanted}, and is {reason}");
-        let label = format!("it is {reason}");
-        sheet.find(judge.about(&RAW_ENDING, step, Some(pos), title, label));
     }
 }
 

@@ -46,8 +46,8 @@ impl<'a> Judge<'_, 'a> {
         let carried_out = self.begin(step.id.0).is_some() || self.case.facts.steps.is_empty();
         let judged = match &step.action {
             Action::Emit(emit) => emit.ack.is_some() || emit.ack_fails,
-            Action::Server(_) => true,
             Action::Raw(raw) => raw.closes.is_some(),
+            Action::Server(_) => true,
             Action::Expect(_)
             | Action::Never(_)
             | Action::ExpectConnection(_)
@@ -73,13 +73,13 @@ impl<'a> Judge<'_, 'a> {
         match &step.action {
             Action::Emit(emit) => self.emit(sheet, step, emit),
             Action::Server(action) => self.server(sheet, step, action),
-            Action::Raw(raw) => connection::raw(self, sheet, step, raw.closes),
             Action::Expect(expect) => self.expect(sheet, place, expect),
             Action::Never(never) => self.never(sheet, place, never),
             Action::ExpectConnection(expect) => self.connection(sheet, place, expect),
             Action::ExpectRooms { at, namespace, rooms } => {
                 self.rooms(sheet, step, at, namespace, rooms);
             }
+            Action::Raw(raw) => self.raw(sheet, step, raw),
             Action::Connect { .. }
             | Action::Disconnect { .. }
             | Action::Advance(_)

@@ -1,0 +1,184 @@
+//! From paths, folders and globs to scenario files, in an order that is the same everywhere.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use globset::GlobMatcher;
+use ignore::WalkBuilder;
+
+use super::engine::Loaded;
+use super::exit::Failure;
+
+/// Folders that hold other things than scenarios.
+const SKIPPED: [&str; 2] = ["verbs", "invalid"];
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its path as messages write it: as the user named it, with forward slashes.
+    pub(crate) path: String,
+    /// The line behind the colon.
+    pub(crate) line: Option<u32>,
+}
+
+impl Found {
+    /// A line must be one of the file's steps.
+    pub(crate) fn check_line(&self, loaded: &Loaded) -> Result<(), Failure> {
+        match self.line {
+            Some(line) if loaded.scenario.span_of_line(line).is_none() => {
+                let message = format!("no step stands on line {line} of {}", self.path);
+                Err(Failure::usage(message))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// A glob on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Glob(GlobMatcher);
+
+impl Glob {
+    /// Whether a path or a name matches.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl FromStr for Glob {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.strip_prefix("./").unwrap_or(text);
+        let glob = globset::GlobBuilder::new(text).literal_separator(true).build();
+        glob.map(|glob| Self(glob.compile_matcher())).map_err(|error| error.to_string())
+    }
+}
+
+/// Finds all files; each is listed once, where it is found first.
+pub(crate) fn find(paths: &[String]) -> Result<Vec<Found>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        files.extend(find_one(path)?);
+    }
+    let mut seen = BTreeSet::new();
+    files.retain(|found| seen.insert(found.path.clone()));
+    Ok(files)
+}
+
+fn find_one(text: &str) -> Result<Vec<Found>, Failure> {
+    let path = Path::new(text);
+    if path.is_file() {
+        return Ok(vec![Found { path: shown(path), line: None }]);
+    }
+    if path.is_dir() {
+        return Ok(walk(path)?.into_iter().map(|path| Found { path, line: None }).collect());
+    }
+    if let Some((path, line)) = with_line(text) {
+        return Ok(vec![Found { path: shown(path), line: Some(line) }]);
+    }
+    if text.contains(['*', '?', '[', '{']) {
+        let glob: Glob = text.parse().map_err(Failure::usage)?;
+        let files = walk(&base(path))?.into_iter().filter(|path| glob.matches(path));
+        return Ok(files.map(|path| Found { path, line: None }).collect());
+    }
+    Err(Failure::usage(format!("there is no file or folder `{text}`")))
+}
+
+/// `file.yaml:LINE` or `file.yaml:LINE:COLUMN`, as messages print it.
+fn with_line(text: &str) -> Option<(&Path, u32)> {
+    let (rest, last) = text.rsplit_once(':')?;
+    let last = last.parse().ok()?;
+    if Path::new(rest).is_file() {
+        return Some((Path::new(rest), last));
+    }
+    let (file, line) = rest.rsplit_once(':')?;
+    let line = line.parse().ok()?;
+    Path::new(file).is_file().then(|| (Path::new(file), line))
+}
+
+/// The folder in front of the first part with a wildcard.
+fn base(path: &Path) -> PathBuf {
+    let plain =
+        |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']);
+    let base: PathBuf = path.components().take_while(plain).collect();
+    if base.as_os_str().is_empty() { PathBuf::from(".") } else { base }
+}
+
+/// The scenario files below a folder, sorted by path.
+fn walk(folder: &Path) -> Result<Vec<String>, Failure> {
+    let mut files = Vec::new();
+    let mut walk = WalkBuilder::new(folder);
+    walk.require_git(false).follow_links(false).filter_entry(|entry| {
+        let skipped = SKIPPED.iter().any(|name| entry.file_name() == *name);
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        entry.depth() == 0 || !(is_folder && skipped)
+    });
+    for entry in walk.build() {
+        let entry = entry.map_err(|error| Failure::usage(error.to_string()))?;
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        let extension = entry.path().extension();
+        if is_file && extension.is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(shown(entry.path()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A path as messages write it.
+pub(crate) fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let text = if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() };
+    text.strip_prefix("./").map(str::to_owned).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{base, find, shown};
+    use std::path::Path;
+
+    fn tree() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["b.yaml", "a.yaml", "rooms/c.yml", "verbs/v.yaml", "invalid/x.yaml", "r.md"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn names(folder: &Path, paths: &[&str]) -> Vec<String> {
+        let root = folder.display().to_string();
+        let paths: Vec<String> = paths.iter().map(|path| format!("{root}/{path}")).collect();
+        let found = find(&paths).unwrap().into_iter();
+        found.map(|found| found.path.replace(&format!("{root}/"), "")).collect()
+    }
+
+    #[test]
+    fn folders_are_walked_in_order_and_without_verbs_and_invalid_files() {
+        let folder = tree();
+        assert_eq!(names(folder.path(), &[""]), ["a.yaml", "b.yaml", "rooms/c.yml"]);
+        assert_eq!(names(folder.path(), &["invalid"]), ["invalid/x.yaml"]);
+        assert_eq!(names(folder.path(), &["b.yaml", "*.yaml"]), ["b.yaml", "a.yaml"]);
+        assert_eq!(names(folder.path(), &["**/*.yml"]), ["rooms/c.yml"]);
+    }
+
+    #[test]
+    fn a_line_may_follow() {
+        let folder = tree();
+        let found = find(&[format!("{}/a.yaml:12", folder.path().display())]).unwrap();
+        assert_eq!(found[0].line, Some(12));
+        let found = find(&[format!("{}/a.yaml:12:5", folder.path().display())]).unwrap();
+        assert_eq!(found[0].line, Some(12));
+        assert!(find(&["nothing.yaml:12".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn paths_are_written_as_named() {
+        assert_eq!(shown(Path::new("./scenarios/a.yaml")), "scenarios/a.yaml");
+        assert_eq!(base(Path::new("scenarios/**/a*.yaml")), Path::new("scenarios"));
+        assert_eq!(base(Path::new("*.yaml")), Path::new("."));
+    }
+}

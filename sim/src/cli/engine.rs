@@ -1,0 +1,101 @@
+//! What the command line asks of the library: reading, planning, running, judging.
+
+use std::path::Path;
+use std::time::Duration;
+
+use overheard::check;
+use overheard::diagnostic::render;
+use overheard::history::History;
+use overheard::plan::{Plan, Sabotage};
+use overheard::report::ladder::{self, Style};
+use overheard::report::{Invalid, Scenario, Text};
+use overheard::run::{self, RunOptions};
+pub(crate) use overheard::scenario::{Loaded, Rejected};
+use overheard::scenario::{PlanOptions, load};
+use overheard::verdict::{Outcome, Verdict};
+
+use super::environment::Environment;
+use super::exit::Failure;
+use super::network::NetworkChoice;
+
+/// What the command line says about a run besides its scenario and seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct World {
+    /// The network and its links.
+    pub(crate) network: NetworkChoice,
+    /// A bug to plant.
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+/// Reads a scenario file and those that it uses.
+pub(crate) fn load_file(path: &str) -> Result<Result<Loaded, Rejected>, Failure> {
+    let text = read_text(Path::new(path))?;
+    Ok(load(path, &text, &|used| std::fs::read_to_string(used).map_err(|error| error.to_string())))
+}
+
+/// Reads a file; bytes that are not UTF-8 are left to the parser's own message.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::read(path.display(), &error))?;
+    String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not UTF-8", path.display())))
+}
+
+/// Makes every random choice.
+pub(crate) fn plan(loaded: &Loaded, seed: u64, world: World) -> Plan {
+    let options = PlanOptions { network: world.network.links, sabotage: world.sabotage };
+    loaded.scenario.plan(seed, &options)
+}
+
+/// Plays a plan.
+pub(crate) fn run(plan: &Plan, world: World, max_wall: Duration) -> History {
+    let network = world.network.kind.unwrap_or_default();
+    let mut history = run::run(plan, &RunOptions { network, max_wall: Some(max_wall) });
+    if let Some(links) = world.network.links {
+        // Links that are not the file's belong to what a trace must say to be played again.
+        history.header.network = format!("{},{}", history.header.network, links.name());
+    }
+    history
+}
+
+/// Draws what happened around a finding.
+pub(crate) fn ladder(history: &History, verdict: &Verdict) -> String {
+    let style = if Environment::is_utf8() { Style::Unicode } else { Style::Ascii };
+    let first = verdict.findings.first();
+    first.map_or_else(String::new, |finding| ladder::ladder(history, finding, style))
+}
+
+/// What a verdict says, without marks that a run did not reach: those are for all runs of a
+/// scenario together.
+pub(crate) fn judge_without_marks(plan: &Plan, history: &History) -> Verdict {
+    let mut verdict = check::judge(plan, history);
+    verdict.unknowns.retain(|unknown| unknown.code != check::NOT_REACHED);
+    if verdict.outcome == Outcome::Unknown && verdict.unknowns.is_empty() {
+        verdict.outcome = Outcome::Pass;
+    }
+    verdict
+}
+
+/// Says which marks no run of a scenario reached.
+pub(crate) fn tell_of_marks(scenario: &mut Scenario, loaded: &Loaded) {
+    if let Some(diagnostic) = scenario.unreached_diagnostic() {
+        scenario.told = Text {
+            plain: render(&diagnostic, &loaded.sources, false),
+            coloured: render(&diagnostic, &loaded.sources, true),
+        };
+    }
+}
+
+/// A file that cannot be run, for reports.
+pub(crate) fn invalid(file: &str, rejected: &Rejected) -> Invalid {
+    let draw = |coloured| {
+        let drawn = rejected
+            .diagnostics
+            .iter()
+            .map(|diagnostic| render(diagnostic, &rejected.sources, coloured));
+        drawn.collect::<Vec<_>>().join("\n\n")
+    };
+    Invalid {
+        file: file.to_owned(),
+        diagnostics: rejected.diagnostics.clone(),
+        text: Text { plain: draw(false), coloured: draw(true) },
+    }
+}

@@ -1,0 +1,47 @@
+//! SIGINT and SIGTERM: the first one ends a command in good order, the second one at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::exit::{Exit, Failure};
+
+/// Which signals have come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Signals {
+    interrupted: Arc<AtomicBool>,
+    terminated: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Listens from here on.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let signals = Self::default();
+        let pairs = [
+            (SIGINT, Exit::Interrupted, &signals.interrupted),
+            (SIGTERM, Exit::Terminated, &signals.terminated),
+        ];
+        for (signal, exit, flag) in pairs {
+            let code = i32::from(exit.code());
+            flag::register_conditional_shutdown(signal, code, Arc::clone(flag))
+                .and_then(|_| flag::register(signal, Arc::clone(flag)))
+                .map_err(|error| {
+                    Failure::new(Exit::Internal, format!("cannot listen to signals: {error}"))
+                })?;
+        }
+        Ok(signals)
+    }
+
+    /// How the command ends, if a signal has come.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        if self.terminated.load(Ordering::Relaxed) {
+            Some(Exit::Terminated)
+        } else if self.interrupted.load(Ordering::Relaxed) {
+            Some(Exit::Interrupted)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Worlds: plans built by hand, run on the networks, and what their histories say.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+mod faults;
+mod raws;
+mod sabotages;
+mod stories;
+mod support;
