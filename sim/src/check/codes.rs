@@ -164,9 +164,6 @@ codes! {
         "An `expect-rooms` was not met: the client's socket is in other rooms.";
     LET_IN = "OH0359" File []
         "A client that is expected to be refused was let in, or was refused with another message.";
-    RAW_ENDING = "OH0361" File []
-        "The connection of a `raw` step did not end as the step says: `closes: true` means that the \
-         server closes it, `closes: false` that it stays open.";
     TURNED_AWAY = "OH0360" File []
         "A client was refused, and the file does not expect it.";
 }

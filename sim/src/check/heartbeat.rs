@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use overheard_core::limits::MAX_ATTACHMENTS;
 use overheard_core::value::Value;
 
 use super::Case;
@@ -22,6 +21,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What processing and rounding may take besides the link's delay.
 const SLACK: u64 = 1_000_000_000;
+
+/// Attachments that one packet may have by default.
+const MOST: usize = 10;
 
 /// The largest message of the reference, in bytes.
 const LARGEST: usize = 1_000_000;
@@ -92,10 +94,10 @@ fn live(
         Some("quirks of the reference")
     } else if reason == "ping timeout" && nanos(timeout) <= short {
         Some("heartbeat shorter than the link")
-    } else if too_large(case, plan, client, life.from, *end)
-        || too_many_attachments(case, client, life.from, *end)
-    {
+    } else if too_large(case, plan, client, life.from, *end) {
         Some("a message over the limit")
+    } else if too_many_attachments(case, client, life.from, *end) {
+        Some("too many attachments")
     } else {
         None
     };
@@ -120,27 +122,26 @@ fn too_large(case: &Case<'_>, plan: &Plan, client: u32, from: Pos, to: Pos) -> b
     let first = case.facts.ops.partition_point(|op| op.invoke < from);
     let ops = case.facts.ops[first..].iter().take_while(|op| op.invoke < to);
     ops.filter(|op| op.client == client).filter_map(|op| op.emit).any(|emit| {
-        let args = case.facts.contents.args(emit.content);
-        if args.iter().map(attachments).sum::<usize>() > MAX_ATTACHMENTS {
-            return true;
-        }
-        let size: usize = args.iter().map(size).sum();
+        let size: usize = case.facts.contents.args(emit.content).iter().map(size).sum();
         // Text may be escaped and bytes may be sent as base-64.
         size.saturating_mul(2).saturating_add(256) > limit
     })
 }
 
-/// Whether a client was sent something that it refuses for its attachments (`SIO-ENC-08`).
+/// Whether a client sent, or was sent, a packet with more attachments than either side takes
+/// (`SIO-ENC-08`).
 fn too_many_attachments(case: &Case<'_>, client: u32, from: Pos, to: Pos) -> bool {
-    case.sockets_of(client).any(|sid| {
-        let owed = &case.model.owed[index(sid)];
-        let first = owed.partition_point(|owed| case.model.sends[index(owed.send)].at.lo < from);
-        let sends = owed[first..].iter().map(|owed| &case.model.sends[index(owed.send)]);
-        sends.take_while(|send| send.at.lo < to).any(|send| {
-            let args = case.facts.contents.args(send.content);
-            args.iter().map(attachments).sum::<usize>() > MAX_ATTACHMENTS
+    let facts = &case.facts;
+    let within = |pos: Pos| from < pos && pos < to;
+    let many = |content| facts.contents.args(content).iter().map(attachments).sum::<usize>() > MOST;
+    let mut emits = facts.ops.iter().filter(|op| op.client == client && within(op.invoke));
+    emits.any(|op| op.emit.is_some_and(|emit| many(emit.content)))
+        || case.sockets_of(client).any(|sid| {
+            case.model.owed[index(sid)].iter().any(|owed| {
+                let send = &case.model.sends[index(owed.send)];
+                within(send.at.lo) && many(send.content)
+            })
         })
-    })
 }
 
 fn attachments(value: &Value) -> usize {

@@ -21,8 +21,8 @@ struct State {
     inside: u32,
     /// Whether its last disconnection was on purpose.
     on_purpose: bool,
-    /// Whether it was asked to connect since its last attempt.
-    asked: bool,
+    /// Whether its application has asked for something since, so that it may count anew.
+    restart: bool,
 }
 
 /// Judges every attempt to connect again.
@@ -48,8 +48,11 @@ fn turn(
 ) {
     if let What::Invoke { operation: Operation::Connect { .. }, .. } = event.what {
         state.on_purpose = false;
-        // Whoever asks for it may start over, or go on with what is under way.
-        state.asked = true;
+        // Whoever asks for it starts over, unless it is at it already.
+        state.restart = true;
+        state.last = None;
+    } else if let What::Invoke { operation: Operation::Disconnect { .. }, .. } = event.what {
+        state.restart = true;
         state.last = None;
     } else if let What::Opened { .. } = event.what {
         state.attempt = 0;
@@ -72,7 +75,7 @@ fn turn(
             find(&RECONNECTS, format!("{who} connects again, and its reconnection is off"));
         } else if state.on_purpose && state.inside == 0 {
             find(&RECONNECTS, format!("{who} connects again, and was disconnected on purpose"));
-        } else if attempt != state.attempt + 1 && !(state.asked && attempt == 1) {
+        } else if attempt != state.attempt + 1 && !(state.restart && attempt == 1) {
             let wanted = state.attempt + 1;
             find(&ATTEMPTS, format!("attempt {attempt} of {who} should be number {wanted}"));
         } else if let (Some(plan), Some(last)) = (plan, state.last)
@@ -82,7 +85,7 @@ fn turn(
             find(&ATTEMPTS, format!("{who} waited only {waited:?} before attempt {attempt}"));
         }
         state.attempt = attempt;
-        state.asked = false;
+        state.restart = false;
         state.last = Some(event.t);
     }
 }

@@ -64,9 +64,6 @@ fn excuse(case: &Case<'_>, op: &Op, emit: &Emit, proof: Pos) -> Option<&'static 
     if op.invoke > facts.closing {
         return Some("the clients were leaving");
     }
-    if given_up(case, op, emit) {
-        return Some("given up before it was sent");
-    }
     let faulted = case.links.faults_of(op.client).any(|fault| {
         let swallows = kind_is_lossy(&fault.kind) && op.invoke <= fault.to && proof >= fault.from;
         swallows || (Links::breaks(&fault.kind) && fault.to >= op.invoke && proof == NEVER)
@@ -95,21 +92,6 @@ fn excuse(case: &Case<'_>, op: &Op, emit: &Emit, proof: Pos) -> Option<&'static 
         return Some("never connected again");
     }
     if facts.complete() { None } else { Some("the run did not end") }
-}
-
-/// What is not sent yet when it is given up is never sent: it waited for a connection.
-fn given_up(case: &Case<'_>, op: &Op, emit: &Emit) -> bool {
-    let facts = &case.facts;
-    let (Some(What::Info { .. }), Some(settled)) = (op.end(facts), op.settled.first()) else {
-        return false;
-    };
-    let place = facts.places.get(&(op.client, emit.nsp));
-    let sockets = place.into_iter().flat_map(|place| &place.sockets);
-    let mut lives = sockets.flat_map(|sid| &facts.sockets[index(*sid)].lives);
-    !lives.any(|life| {
-        let over = life.end.as_ref().is_some_and(|(end, _)| *end < op.invoke);
-        life.from < *settled && !over
-    })
 }
 
 fn arrivals(case: &Case<'_>, sheet: &mut Sheet) {

@@ -47,7 +47,6 @@ impl<'a> Judge<'_, 'a> {
         let judged = match &step.action {
             Action::Emit(emit) => emit.ack.is_some() || emit.ack_fails,
             Action::Server(_) => true,
-            Action::Raw(raw) => raw.closes.is_some(),
             Action::Expect(_)
             | Action::Never(_)
             | Action::ExpectConnection(_)
