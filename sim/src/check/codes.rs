@@ -166,6 +166,9 @@ codes! {
         "A client that is expected to be refused was let in, or was refused with another message.";
     TURNED_AWAY = "OH0360" File []
         "A client was refused, and the file does not expect it.";
+    RAW_ENDING = "OH0361" File []
+        "The connection of a `raw` peer is still open although the step says that the server closes \
+         it, or was closed although it says that it stays.";
 }
 
 pub(crate) const BOUND: &str = "OH0401";

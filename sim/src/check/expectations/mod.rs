@@ -46,6 +46,7 @@ impl<'a> Judge<'_, 'a> {
         let carried_out = self.begin(step.id.0).is_some() || self.case.facts.steps.is_empty();
         let judged = match &step.action {
             Action::Emit(emit) => emit.ack.is_some() || emit.ack_fails,
+            Action::Raw(raw) => raw.closes.is_some(),
             Action::Server(_) => true,
             Action::Expect(_)
             | Action::Never(_)
