@@ -238,6 +238,8 @@ impl Story {
                             "emit: {{ from: {who}, namespace: /supervisors, event: broadcast, args: [{options}] }}"
                         ),
                     );
+                } else {
+                    step(file, "advance: { by: 1ms }");
                 }
             }
             Turn::Server { to, except } => {
