@@ -127,9 +127,8 @@ fn the_server_acts_on_its_own_account() {
 
 #[test]
 fn a_closed_server_lets_nobody_in_again() {
-    let story = Story::new(&["alice", "bob"])
-        .step(Action::Server(ServerAction::Close))
-        .advance(20_000);
+    let story =
+        Story::new(&["alice", "bob"]).step(Action::Server(ServerAction::Close)).advance(20_000);
     for told in story.on_both() {
         let entered = |what: &What| matches!(what, What::Entered { .. });
         assert_eq!(told.count("server", entered), 2);
