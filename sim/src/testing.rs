@@ -149,7 +149,7 @@ fn failure(loaded: &Loaded, plan: &Plan, history: &History, verdict: Verdict) ->
     let around = Around {
         sources: &loaded.sources,
         ladder: drawn.as_deref().unwrap_or_default(),
-        replay: &format!("overheard run {} --seed {:#x}", plan.file, plan.seed),
+        help: &format!("replay: overheard run {} --seed {:#x}", plan.file, plan.seed),
         trace: None,
     };
     let story = story(&verdict, &around).plain;

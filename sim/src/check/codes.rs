@@ -183,12 +183,14 @@ const NO_END_TEXT: &str = "The history has no `end`: it was cut off, or its run 
 pub(crate) const IDLE_FAULT: &str = "OH0404";
 const IDLE_FAULT_TEXT: &str = "A fault changed nothing: no read, write or connect ran into it. \
     The scenario does not test what it seems to test.";
+/// A situation that must occur did not: other runs of the same file may make up for it.
 pub const NOT_REACHED: &str = "OH0405";
 const NOT_REACHED_TEXT: &str = "A situation of `must-reach` did not occur, so that the scenario \
     does not show what it exists for. More seeds may reach it.";
 pub(crate) const NOTHING_JUDGED: &str = "OH0406";
 const NOTHING_JUDGED_TEXT: &str = "Messages were sent, and not one delivery could be judged: \
-    nobody was there to hear, or every loss was excused.";
+    nobody was there to hear, or every loss was excused, and the file expects \
+    nothing either.";
 pub(crate) const OTHER_PLAN: &str = "OH0407";
 const OTHER_PLAN_TEXT: &str = "The history is of another plan: its clients, its scenario or its \
     seed are others. The rules were judged, the expectations of the file were not.";

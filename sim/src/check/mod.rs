@@ -35,7 +35,7 @@ use crate::oracle::model::{Model, Send};
 use crate::oracle::names::index;
 use crate::oracle::steps::{self, Place};
 use crate::plan::{Plan, Step};
-use crate::verdict::{Outcome, Verdict};
+use crate::verdict::{Outcome, Property, Verdict};
 
 /// Deliveries that a finding lists.
 const LISTED: usize = 5;
@@ -126,8 +126,9 @@ fn unknowns(case: &Case<'_>, sheet: &mut Sheet) {
     }
     let sends = case.model.sends.iter().any(|send| send.yes + send.maybe > 0);
     let heard = case.facts.sockets.iter().any(|socket| !socket.received.is_empty());
-    let judged = sheet.tally(crate::verdict::Property::P01, "deliveries", "deliveries").judged;
-    if sends && !heard && judged == 0 {
+    let judged = sheet.tally(Property::P01, "deliveries", "deliveries").judged;
+    let expected = sheet.tally(Property::File, "expectations", "expectations").judged;
+    if sends && !heard && judged == 0 && expected == 0 {
         let title = "messages were sent, and no delivery could be judged".to_owned();
         sheet.unknown(codes::NOTHING_JUDGED, title, None);
     }

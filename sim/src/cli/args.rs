@@ -33,6 +33,7 @@ Exit codes:
 Environment:
   OVERHEARD_PROFILE, OVERHEARD_SEED, OVERHEARD_JOBS, OVERHEARD_CONFIG, OVERHEARD_REPORTER,
   OVERHEARD_COLOR, OVERHEARD_SHOW_PROGRESS   as the flags of the same name
+  OVERHEARD_LOG             what turmoil says: off, error, warn, info, debug or trace
   CI                        plays one run in twenty twice, to verify determinism
   GITHUB_ACTIONS            makes `github` the default reporter
   GITHUB_STEP_SUMMARY       a summary in Markdown is appended to this file

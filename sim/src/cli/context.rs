@@ -1,6 +1,5 @@
 //! What every command has at hand: its surroundings, and the ways to say something.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::ColorChoice;
@@ -85,36 +84,8 @@ pub(crate) fn out(text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::output("to stdout", &error))
 }
 
-/// Drawing characters for terminals that have only ASCII.
-const ASCII: [(&str, &str); 14] = [
-    ("│", "|"),
-    ("─", "-"),
-    ("┼", "+"),
-    ("├", "+"),
-    ("┤", "+"),
-    ("▶", ">"),
-    ("◀", "<"),
-    ("●", "*"),
-    ("✓", "ok"),
-    ("✗", "x"),
-    ("×", "x"),
-    ("…", "..."),
-    ("–", "-"),
-    ("→", "->"),
-];
-
-/// A text for people, as the terminal can show it.
-fn drawn(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || Environment::is_utf8() {
-        return Cow::Borrowed(text);
-    }
-    let plain = ASCII.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-    Cow::Owned(plain)
-}
-
 /// Says something to people, on stderr, at once.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
-    let text = drawn(text);
     let mut stderr = anstream::stderr().lock();
     let written = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
     written.map_err(|error| Failure::output("to stderr", &error))

@@ -11,7 +11,10 @@ use super::engine::Loaded;
 use super::exit::Failure;
 
 /// Folders that hold other things than scenarios.
-const SKIPPED: [&str; 2] = ["verbs", "invalid"];
+pub(crate) const NOT_SCENARIOS: &[&str] = &["verbs", "invalid"];
+
+/// Folders that hold what is wrong on purpose.
+pub(crate) const WRONG_ON_PURPOSE: &[&str] = &["invalid"];
 
 /// A file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,30 +60,33 @@ impl FromStr for Glob {
 }
 
 /// Finds all files; each is listed once, where it is found first.
-pub(crate) fn find(paths: &[String]) -> Result<Vec<Found>, Failure> {
+pub(crate) fn find(paths: &[String], skipped: &'static [&str]) -> Result<Vec<Found>, Failure> {
     let mut files = Vec::new();
     for path in paths {
-        files.extend(find_one(path)?);
+        files.extend(find_one(path, skipped)?);
     }
     let mut seen = BTreeSet::new();
     files.retain(|found| seen.insert(found.path.clone()));
     Ok(files)
 }
 
-fn find_one(text: &str) -> Result<Vec<Found>, Failure> {
+fn find_one(text: &str, skipped: &'static [&str]) -> Result<Vec<Found>, Failure> {
     let path = Path::new(text);
     if path.is_file() {
         return Ok(vec![Found { path: shown(path), line: None }]);
     }
     if path.is_dir() {
-        return Ok(walk(path)?.into_iter().map(|path| Found { path, line: None }).collect());
+        return Ok(walk(path, skipped)?
+            .into_iter()
+            .map(|path| Found { path, line: None })
+            .collect());
     }
     if let Some((path, line)) = with_line(text) {
         return Ok(vec![Found { path: shown(path), line: Some(line) }]);
     }
     if text.contains(['*', '?', '[', '{']) {
         let glob: Glob = text.parse().map_err(Failure::usage)?;
-        let files = walk(&base(path))?.into_iter().filter(|path| glob.matches(path));
+        let files = walk(&base(path), skipped)?.into_iter().filter(|path| glob.matches(path));
         return Ok(files.map(|path| Found { path, line: None }).collect());
     }
     Err(Failure::usage(format!("there is no file or folder `{text}`")))
@@ -107,13 +113,13 @@ fn base(path: &Path) -> PathBuf {
 }
 
 /// The scenario files below a folder, sorted by path.
-fn walk(folder: &Path) -> Result<Vec<String>, Failure> {
+fn walk(folder: &Path, skipped: &'static [&str]) -> Result<Vec<String>, Failure> {
     let mut files = Vec::new();
     let mut walk = WalkBuilder::new(folder);
     walk.require_git(false).follow_links(false).filter_entry(|entry| {
-        let skipped = SKIPPED.iter().any(|name| entry.file_name() == *name);
+        let is_skipped = skipped.iter().any(|name| entry.file_name() == *name);
         let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-        entry.depth() == 0 || !(is_folder && skipped)
+        entry.depth() == 0 || !(is_folder && is_skipped)
     });
     for entry in walk.build() {
         let entry = entry.map_err(|error| Failure::usage(error.to_string()))?;
@@ -136,7 +142,7 @@ pub(crate) fn shown(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{base, find, shown};
+    use super::{NOT_SCENARIOS, base, find, shown};
     use std::path::Path;
 
     fn tree() -> tempfile::TempDir {
@@ -152,7 +158,7 @@ mod tests {
     fn names(folder: &Path, paths: &[&str]) -> Vec<String> {
         let root = folder.display().to_string();
         let paths: Vec<String> = paths.iter().map(|path| format!("{root}/{path}")).collect();
-        let found = find(&paths).unwrap().into_iter();
+        let found = find(&paths, NOT_SCENARIOS).unwrap().into_iter();
         found.map(|found| found.path.replace(&format!("{root}/"), "")).collect()
     }
 
@@ -168,11 +174,13 @@ mod tests {
     #[test]
     fn a_line_may_follow() {
         let folder = tree();
-        let found = find(&[format!("{}/a.yaml:12", folder.path().display())]).unwrap();
+        let found =
+            find(&[format!("{}/a.yaml:12", folder.path().display())], NOT_SCENARIOS).unwrap();
         assert_eq!(found[0].line, Some(12));
-        let found = find(&[format!("{}/a.yaml:12:5", folder.path().display())]).unwrap();
+        let found =
+            find(&[format!("{}/a.yaml:12:5", folder.path().display())], NOT_SCENARIOS).unwrap();
         assert_eq!(found[0].line, Some(12));
-        assert!(find(&["nothing.yaml:12".to_owned()]).is_err());
+        assert!(find(&["nothing.yaml:12".to_owned()], NOT_SCENARIOS).is_err());
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(crate) struct Environment {
     pub(crate) jobs: Option<String>,
     /// `OVERHEARD_CONFIG`.
     pub(crate) config: Option<PathBuf>,
+    /// `OVERHEARD_LOG`.
+    pub(crate) log: Option<String>,
     /// `OVERHEARD_REPORTER`.
     pub(crate) reporter: Option<String>,
     /// `OVERHEARD_SHOW_PROGRESS`.
@@ -46,6 +48,7 @@ impl Environment {
             seed: text("OVERHEARD_SEED"),
             jobs: text("OVERHEARD_JOBS"),
             config: text("OVERHEARD_CONFIG").map(PathBuf::from),
+            log: text("OVERHEARD_LOG"),
             reporter: text("OVERHEARD_REPORTER"),
             show_progress: text("OVERHEARD_SHOW_PROGRESS"),
             color: text("OVERHEARD_COLOR"),

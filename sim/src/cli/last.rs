@@ -6,8 +6,9 @@ use std::path::Path;
 use overheard::report::End;
 use serde::{Deserialize, Serialize};
 
+use super::config::Config;
 use super::exit::Failure;
-use super::{files, seeds};
+use super::{engine, files, seeds};
 
 const PATH: &str = ".overheard/last.json";
 
@@ -21,13 +22,15 @@ pub(crate) struct Last {
 
 impl Last {
     /// Reads it; nothing failed if it does not exist.
-    pub(crate) fn read() -> Result<Self, Failure> {
-        if !Path::new(PATH).exists() {
+    pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
+        let path = config.path_from_root(Path::new(PATH));
+        if !path.exists() {
             return Ok(Self::default());
         }
-        let text = std::fs::read_to_string(PATH).map_err(|error| Failure::read(PATH, &error))?;
-        serde_json::from_str(&text)
-            .map_err(|error| Failure::usage(format!("{PATH}: {error}")).help("remove it"))
+        let text = engine::read_text(&path)?;
+        serde_json::from_str(&text).map_err(|error| {
+            Failure::usage(format!("{}: {error}", path.display())).help("remove it")
+        })
     }
 
     /// Whether a file is among them.
@@ -43,7 +46,7 @@ impl Last {
 }
 
 /// Writes down what did not pass. A suite that selected nothing changes nothing.
-pub(crate) fn write(end: &End) -> Result<(), Failure> {
+pub(crate) fn write(end: &End, config: &Config) -> Result<(), Failure> {
     if end.scenarios.is_empty() {
         return Ok(());
     }
@@ -56,10 +59,11 @@ pub(crate) fn write(end: &End) -> Result<(), Failure> {
     }
     let last = Last { version: 1, failed };
     // What is kept in this folder is nobody's source.
-    let ignore = Path::new(PATH).with_file_name(".gitignore");
+    let path = config.path_from_root(Path::new(PATH));
+    let ignore = path.with_file_name(".gitignore");
     if !ignore.exists() {
         files::write(&ignore, "*\n")?;
     }
     let text = serde_json::to_string_pretty(&last).unwrap_or_default();
-    files::write(Path::new(PATH), &(text + "\n"))
+    files::write(&path, &(text + "\n"))
 }

@@ -12,6 +12,7 @@ mod environment;
 mod exit;
 mod files;
 mod last;
+mod log;
 mod network;
 mod partition;
 mod play;
@@ -64,6 +65,7 @@ fn start(environment: Environment) -> Outcome {
             return printed.map(|()| exit).map_err(|error| Failure::output("help", &error));
         }
     };
+    log::start(&environment)?;
     let global = cli.global;
     let config = Config::load(&environment, global.config.as_deref(), global.profile.as_deref())?;
     let context = Context::new(environment, config, global.color, global.quiet)?;

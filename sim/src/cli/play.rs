@@ -107,7 +107,8 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
     let mut details = Vec::new();
     if let Some(why) = broken {
         run.status = Status::Broken;
-        run.trouble = Some(format!("the simulator failed: {why}"));
+        let place = pool::place_of_panic(&why);
+        run.trouble = Some(format!("the simulator failed: {why}{place}"));
         details.push(BUG_HINT.to_owned());
     } else if let Some((difference, second)) = &played.difference {
         run.status = Status::Nondeterministic;
@@ -123,8 +124,9 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
     };
     run.trace = if wanted { keep(job, manner, "", history) } else { None };
     if run.status > Status::Pass {
+        let help = format!("replay: {}", run.replay);
         run.story = match &run.trouble {
-            Some(title) => story::trouble(title, &details, &run.replay, run.trace.as_deref()),
+            Some(title) => story::trouble(title, &details, &help, run.trace.as_deref()),
             None => story_of(job, &played, &mut run),
         };
     }
@@ -140,7 +142,7 @@ fn story_of(job: &Job, played: &Played, run: &mut Run) -> Text {
     let around = story::Around {
         sources: &job.loaded.sources,
         ladder: &played.ladder,
-        replay: &run.replay,
+        help: &format!("replay: {}", run.replay),
         trace: run.trace.as_deref(),
     };
     story::story(&played.verdict, &around)
@@ -168,7 +170,8 @@ fn failed(job: &Job, manner: &Manner, trouble: &Trouble, left: Option<&History>)
     let wanted = manner.keep != TraceKeeping::Off;
     run.trace = left.filter(|_| wanted).and_then(|history| keep(job, manner, "", history));
     run.status = status;
-    run.story = story::trouble(&title, &[hint], &run.replay, run.trace.as_deref());
+    run.story =
+        story::trouble(&title, &[hint], &format!("replay: {}", run.replay), run.trace.as_deref());
     run.trouble = Some(title);
     run
 }
@@ -246,8 +249,71 @@ fn trace_name(file: &str, seed: u64, suffix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{quoted, replay, trace_name};
-    use crate::cli::engine::World;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use overheard::report::Status;
+    use overheard::scenario::load;
+    use overheard::verdict::{Outcome, Verdict};
+
+    use super::{Job, Manner, Played, differs, failed, quoted, replay, told, trace_name};
+    use crate::cli::choices::TraceKeeping;
+    use crate::cli::engine::{self, World};
+    use crate::cli::pool::Trouble;
+    use crate::cli::suite::exit_of;
+
+    const TEXT: &str = "version: 1\nname: nothing\nclients: [alice]\n\
+                        steps: [{ advance: { by: 1s } }]\n";
+
+    fn job() -> (Job, Manner, tempfile::TempDir) {
+        let loaded = load("a.yaml", TEXT, &|_| Err(String::new())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let manner = Manner {
+            world: World { network: "memory".parse().unwrap(), ..World::default() },
+            max_wall: Duration::from_secs(60),
+            keep: TraceKeeping::RetainOnFailure,
+            trace_dir: folder.path().to_owned(),
+        };
+        (Job { loaded: Arc::new(loaded), seed: 1, twice: true }, manner, folder)
+    }
+
+    #[test]
+    fn two_histories_of_one_seed_are_told_and_kept() {
+        let (job, manner, folder) = job();
+        let plan = engine::plan(&job.loaded, 1, manner.world);
+        let history = engine::run(&plan, manner.world, manner.max_wall);
+        assert_eq!(differs(&history, history.clone()), None);
+        let mut second = history.clone();
+        second.events[1].t += 1;
+        let difference = differs(&history, second);
+        let verdict = Verdict {
+            outcome: Outcome::Pass,
+            findings: Vec::new(),
+            unknowns: Vec::new(),
+            tallies: Vec::new(),
+            reached: std::collections::BTreeMap::new(),
+        };
+        let ladder = String::new();
+        let run = told(&job, &manner, Played { plan, history, verdict, ladder, difference });
+        assert_eq!((run.status, exit_of(run.status).code()), (Status::Nondeterministic, 6));
+        let told = run.story.plain;
+        assert!(told.contains("= note: the histories differ from event 1 on\n"), "{told}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error_with_its_place_and_trace() {
+        let (job, manner, folder) = job();
+        let plan = engine::plan(&job.loaded, 1, manner.world);
+        let history = engine::run(&plan, manner.world, manner.max_wall);
+        let trouble = Trouble::Panicked("index out of bounds at src/lib.rs:1:1".to_owned());
+        let run = failed(&job, &manner, &trouble, Some(&history));
+        assert_eq!((run.status, exit_of(run.status).code()), (Status::Broken, 70));
+        let told = run.story.plain;
+        assert!(told.contains("the simulator panicked: index out of bounds at src/lib.rs:1:1"));
+        assert!(told.contains("a bug of Overheard: please report it with the trace"), "{told}");
+        assert!(told.contains("= trace: ") && folder.path().join("a-0x1.jsonl").exists());
+    }
 
     #[test]
     fn the_command_can_be_pasted() {

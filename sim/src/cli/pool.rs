@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 /// How often the collector looks up.
@@ -16,11 +16,20 @@ const TICK: Duration = Duration::from_millis(50);
 /// The stack of a run's thread: deep enough for what a debug build does.
 const STACK: usize = 8 << 20;
 
-/// The name of threads whose panics are kept quiet, as they are reported.
+/// The name of threads whose panics are kept quiet, as they are reported; a run's own thread is
+/// called so too.
 const GUARDED: &str = "run";
 
 /// Panics of guarded threads, as the hook saw them.
-static PANICS: Mutex<Vec<(thread::ThreadId, String)>> = Mutex::new(Vec::new());
+static PANICS: Mutex<Vec<Seen>> = Mutex::new(Vec::new());
+
+/// A panic.
+struct Seen {
+    thread: ThreadId,
+    message: String,
+    /// As in ` at src/lib.rs:1:1`.
+    place: String,
+}
 
 /// Does jobs on a fixed number of workers, and hands over results in the order of the jobs, until
 /// `collect` breaks off or `stop` says so. Returns whether everything was collected; jobs that are
@@ -116,11 +125,21 @@ pub(crate) fn guarded<R: Send + 'static>(
     }
 }
 
-fn take_panic(id: thread::ThreadId) -> String {
+fn take_panic(id: ThreadId) -> String {
+    let seen = take(|seen| seen.thread == id).pop();
+    let text = seen.map(|seen| format!("{}{}", seen.message, seen.place));
+    text.unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// Where a run panicked that ended in these words.
+pub(crate) fn place_of_panic(words: &str) -> String {
+    let place = take(|seen| words.ends_with(&seen.message)).pop().map(|seen| seen.place);
+    place.unwrap_or_default()
+}
+
+fn take(wanted: impl Fn(&Seen) -> bool) -> Vec<Seen> {
     let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-    let of_thread = |(thread, _): &mut (thread::ThreadId, String)| *thread == id;
-    let messages: Vec<String> = panics.extract_if(.., of_thread).map(|(_, text)| text).collect();
-    messages.into_iter().next_back().unwrap_or_else(|| "a panic without a message".to_owned())
+    panics.extract_if(.., |seen| wanted(seen)).collect()
 }
 
 /// Keeps panics of guarded threads for their reports; others are printed as always.
@@ -131,11 +150,12 @@ pub(crate) fn keep_panics_quiet(with_backtrace: bool) {
             let payload = info.payload();
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
-            let payload = text.unwrap_or("a panic without a message");
-            let place = info.location().map(|place| format!(" at {place}"));
-            let text = format!("{payload}{}", place.unwrap_or_default());
-            let mut panics = PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-            panics.push((thread::current().id(), text));
+            let seen = Seen {
+                thread: thread::current().id(),
+                message: text.unwrap_or("a panic without a message").to_owned(),
+                place: info.location().map(|place| format!(" at {place}")).unwrap_or_default(),
+            };
+            PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
         } else {
             print(info);
         }

@@ -49,7 +49,7 @@ impl Selection {
             let paths = profile.paths.as_ref()?;
             Some(paths.iter().map(|path| config.text_from_root(path)).collect())
         };
-        let built_in = || Sourced::new(vec!["scenarios".to_owned()], Origin::BuiltIn);
+        let built_in = || Sourced::new(vec![config.text_from_root("scenarios")], Origin::BuiltIn);
         pick(named, config, from).unwrap_or_else(built_in)
     }
 
@@ -72,15 +72,25 @@ impl Selection {
 
     /// Finds the files.
     pub(crate) fn files(&self, config: &Config) -> Result<Vec<Found>, Failure> {
+        self.files_but(discover::NOT_SCENARIOS, config)
+    }
+
+    /// Finds the files, also those of verbs.
+    pub(crate) fn files_and_verbs(&self, config: &Config) -> Result<Vec<Found>, Failure> {
+        self.files_but(discover::WRONG_ON_PURPOSE, config)
+    }
+
+    fn files_but(&self, skipped: &'static [&str], config: &Config) -> Result<Vec<Found>, Failure> {
         let paths = self.paths(config);
-        let mut files = discover::find(&paths.value).map_err(|failure| match paths.origin {
-            Origin::BuiltIn => failure.help("`overheard new NAME` writes a first scenario"),
-            Origin::CommandLine
-            | Origin::Environment(_)
-            | Origin::Profile(_)
-            | Origin::User
-            | Origin::Ci => failure,
-        })?;
+        let mut files =
+            discover::find(&paths.value, skipped).map_err(|failure| match paths.origin {
+                Origin::BuiltIn => failure.help("`overheard new NAME` writes a first scenario"),
+                Origin::CommandLine
+                | Origin::Environment(_)
+                | Origin::Profile(_)
+                | Origin::User
+                | Origin::Ci => failure,
+            })?;
         let exclude = self.exclude(config)?;
         files.retain(|found| !exclude.iter().any(|glob| glob.matches(&found.path)));
         Ok(files)

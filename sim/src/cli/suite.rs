@@ -30,7 +30,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
     let signals = Signals::listen()?;
     let started = now();
     let mut selected = args.selection.load(context)?;
-    let last = if args.failed { Some(Last::read()?) } else { None };
+    let last = if args.failed { Some(Last::read(&context.config)?) } else { None };
     if let Some(last) = &last {
         selected.scenarios.retain(|loaded| last.has(loaded.scenario.file()));
     }
@@ -272,7 +272,7 @@ impl Suite {
             let appended = reporting::append_summary(path, &self.end);
             result = result.and(appended);
         }
-        let noted = last::write(&self.end);
+        let noted = last::write(&self.end, &context.config);
         result = result.and(noted);
         if self.failure.is_none() {
             self.failure = self.reporter.end(&self.end).err();

@@ -28,8 +28,8 @@ pub struct Around<'a> {
     pub sources: &'a Sources,
     /// What happened around the first finding, drawn.
     pub ladder: &'a str,
-    /// The command that plays it again.
-    pub replay: &'a str,
+    /// What to type, and what for.
+    pub help: &'a str,
     /// Where the history is kept.
     pub trace: Option<&'a str>,
 }
@@ -42,12 +42,12 @@ pub fn story(verdict: &Verdict, around: &Around<'_>) -> Text {
 
 /// The block of a run that has no verdict: one sentence, and what to do.
 #[must_use]
-pub fn trouble(title: &str, lines: &[String], replay: &str, trace: Option<&str>) -> Text {
+pub fn trouble(title: &str, lines: &[String], help: &str, trace: Option<&str>) -> Text {
     let mut plain = format!("error: {}\n", one_line(title));
     for line in lines {
         let _ = writeln!(plain, "   = note: {line}");
     }
-    plain.push_str(&tail(replay, trace));
+    plain.push_str(&tail(help, trace));
     Text { coloured: plain.clone(), plain }
 }
 
@@ -55,7 +55,7 @@ fn block(verdict: &Verdict, around: &Around<'_>, coloured: bool) -> String {
     let (diagnostic, notes) = match (verdict.findings.first(), verdict.unknowns.first()) {
         (Some(finding), _) => (of_finding(finding), notes_of(finding)),
         (None, Some(unknown)) => (of_unknown(unknown), Vec::new()),
-        (None, None) => return tail(around.replay, around.trace),
+        (None, None) => return tail(around.help, around.trace),
     };
     let drawn = diagnostic::render(&diagnostic, around.sources, coloured);
     let mut head = drawn.trim_end().to_owned();
@@ -78,7 +78,7 @@ fn block(verdict: &Verdict, around: &Around<'_>, coloured: bool) -> String {
     if more > 0 {
         let _ = writeln!(end, "   = also: {more} more");
     }
-    end.push_str(&tail(around.replay, around.trace));
+    end.push_str(&tail(around.help, around.trace));
     let used = head.lines().count() + end.lines().count() + 1;
     let left = MAX_LINES.saturating_sub(used + 1).max(MIN_LADDER);
     if !around.ladder.trim().is_empty() {
@@ -91,12 +91,12 @@ fn block(verdict: &Verdict, around: &Around<'_>, coloured: bool) -> String {
 }
 
 /// The last lines: what to type, and what to send.
-fn tail(replay: &str, trace: Option<&str>) -> String {
+fn tail(help: &str, trace: Option<&str>) -> String {
     let mut text = String::new();
     if let Some(trace) = trace {
         let _ = writeln!(text, "   = trace: {trace}");
     }
-    let _ = writeln!(text, "   = help: replay: {replay}");
+    let _ = writeln!(text, "   = help: {help}");
     text
 }
 
@@ -156,7 +156,7 @@ mod tests {
         let around = Around {
             sources: &sources,
             ladder: &ladder,
-            replay: "overheard replay rooms/a.yaml --seed 0x1",
+            help: "replay: overheard replay rooms/a.yaml --seed 0x1",
             trace: Some("t.jsonl"),
         };
         let text = story(&verdict, &around).plain;

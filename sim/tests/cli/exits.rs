@@ -80,6 +80,7 @@ fn a_wrong_variable_is_2() {
         ("OVERHEARD_REPORTER", "html"),
         ("OVERHEARD_COLOR", "yes"),
         ("OVERHEARD_SHOW_PROGRESS", "1"),
+        ("OVERHEARD_LOG", "loud"),
         ("OVERHEARD_PROFILE", "none"),
         ("OVERHEARD_CONFIG", "none.toml"),
     ] {

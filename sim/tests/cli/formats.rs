@@ -105,6 +105,20 @@ fn check_and_list_speak_json() {
 }
 
 #[test]
+fn a_project_is_the_same_from_every_folder() {
+    let sandbox = all();
+    sandbox.write("overheard.toml", "[profile.default]\nreport.junit = \"out/j.xml\"\n");
+    sandbox.write("deep/er/file", "");
+    let mut command = sandbox.command(&words("run --network memory -q"));
+    let output = command.current_dir(sandbox.path("deep/er")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let report = quick_junit::Report::deserialize_from_str(&sandbox.read("out/j.xml")).unwrap();
+    assert_eq!(report.tests, 4);
+    assert!(sandbox.read(".overheard/last.json").contains("../../scenarios/bad.yaml"));
+    assert!(!sandbox.path("deep/er/.overheard").exists());
+}
+
+#[test]
 fn configuration_has_an_order_and_origins() {
     let sandbox = all();
     let text = "[profile.default]\njobs = 2\nseeds = 3\n[profile.ci]\nseeds = 5\n\

@@ -479,6 +479,68 @@ fn clients_connect_again_only_when_they_should() {
     passes(&attempts(&[1, 2, 3], 5));
     finds(&attempts(&[1, 3], 5), &["OH0334"]);
     finds(&attempts(&[1], 0), &["OH0334"]);
+    let mut story = tea();
+    story.faults(1, "cut", &["bob"]);
+    story.breaks("bob");
+    story.heals(1, 1);
+    story.waits(2);
+    story.add("bob", What::Reconnecting { attempt: 1 });
+    let operation = Operation::Connect { nsp: "/".into(), auth: None };
+    story.add("bob", What::Invoke { op: 77, operation });
+    story.waits(5);
+    story.add("bob", What::Reconnecting { attempt: 2 });
+    passes(&story.judged_by(&plan(&["alice", "bob", "carol"], Vec::new())));
+}
+
+#[test]
+fn a_hostile_peer_is_closed_or_left_alone_as_the_file_says() {
+    let judged = |closes, reason: &str| {
+        let raw = Raw {
+            transport: TransportName::WebSocket,
+            enter: Vec::new(),
+            send: Vec::new(),
+            bytes: None,
+            closes,
+            linger: Duration::ZERO,
+        };
+        let mut story = tea();
+        story.begins(0);
+        let (nsp, reason) = (String::new().into(), reason.into());
+        story.add("raw-0", What::Disconnected { nsp, reason });
+        story.ends_step();
+        story.judged_by(&plan(&["alice", "bob", "carol"], vec![Action::Raw(raw)]))
+    };
+    passes(&judged(Some(true), "closed"));
+    passes(&judged(None, "closed"));
+    finds(&judged(Some(true), "open"), &["OH0361"]);
+    finds(&judged(Some(false), "closed"), &["OH0361"]);
+}
+
+#[test]
+fn what_was_given_up_before_it_was_sent_is_not_lost() {
+    let given_up = |back_first: bool| {
+        let mut story = tea();
+        story.faults(1, "cut", &["bob"]);
+        story.breaks("bob");
+        story.heals(1, 1);
+        let op = story.invokes("bob", "echo", json!([1]));
+        let gives_up = |story: &mut Story| {
+            story.add("bob", What::Info { op, error: "operation has timed out".into() })
+        };
+        if !back_first {
+            gives_up(&mut story);
+        }
+        story.waits(2);
+        story.add("bob", What::Reconnecting { attempt: 1 });
+        story.enters_as("bob", "/", "sid-bob-2", false);
+        if back_first {
+            story.waits(9);
+            gives_up(&mut story);
+        }
+        story.judged()
+    };
+    passes(&given_up(false));
+    finds(&given_up(true), &["OH0324"]);
 }
 
 #[test]

@@ -5,7 +5,6 @@
 
 mod determinism;
 mod faults;
-mod measure;
 mod raws;
 mod sabotages;
 mod stories;

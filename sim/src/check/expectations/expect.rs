@@ -103,6 +103,34 @@ impl<'a> Judge<'_, 'a> {
         open.into_iter().filter(|at| holds(&items[*at])).collect()
     }
 
+    /// The first open delivery that matches and is early enough. It looks no further, so that a
+    /// long list that arrived in its order costs one look for each.
+    fn first_match(
+        &mut self,
+        pattern: &EventPattern,
+        window: Window,
+        from: usize,
+    ) -> Option<usize> {
+        let facts = &self.case.facts;
+        let nsp = facts.nsps.find(&self.env.namespace)?;
+        let name = facts.find_event_name(&pattern.event)?;
+        let inbox = self.inboxes.get_mut(index(window.client.0))?;
+        let next = inbox.open(nsp, name).next().filter(|at| *at >= from);
+        let quick = next.filter(|at| self.is_match(pattern, window, *at));
+        quick.or_else(|| {
+            let all = self.matches(pattern, window.client, from);
+            all.into_iter().find(|at| self.in_time(window, *at))
+        })
+    }
+
+    fn is_match(&self, pattern: &EventPattern, window: Window, at: usize) -> bool {
+        let pos = self.inboxes[index(window.client.0)].items[at].pos;
+        let received = self.case.facts.received(pos);
+        let holds =
+            received.is_some_and(|(_, event, args)| event_matches(pattern, event, args, &self.env));
+        holds && self.in_time(window, at)
+    }
+
     fn in_time(&self, window: Window, at: usize) -> bool {
         let pos = self.inboxes[index(window.client.0)].items[at].pos;
         let (time, end) = window.deadline;
@@ -175,9 +203,7 @@ impl<'a> Judge<'_, 'a> {
         let name = self.client(window.client);
         let (mut first, mut from) = (None, 0);
         for pattern in patterns {
-            let found = self.matches(pattern, window.client, from);
-            let at = found.into_iter().find(|at| self.in_time(window, *at));
-            let Some(at) = at else {
+            let Some(at) = self.first_match(pattern, window, from) else {
                 let shown = show_pattern(pattern);
                 let before = self.matches(pattern, window.client, 0).into_iter().next();
                 if let Some(at) = before.filter(|at| self.in_time(window, *at)) {

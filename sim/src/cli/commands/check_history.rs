@@ -84,9 +84,9 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
     if status > Status::Pass {
         let ladder = engine::ladder(&history, &verdict);
         let shown = super::super::discover::shown(Path::new(&args.file));
-        let command = format!("overheard trace show {shown}");
+        let command = format!("the whole story: overheard trace show {shown}");
         let around =
-            story::Around { sources: &sources, ladder: &ladder, replay: &command, trace: None };
+            story::Around { sources: &sources, ladder: &ladder, help: &command, trace: None };
         say(story::story(&verdict, &around).get(coloured))?;
     }
     Ok(suite::exit_of(status))

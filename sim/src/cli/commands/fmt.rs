@@ -39,7 +39,7 @@ pub(crate) fn execute(args: FmtArgs, context: &Context) -> Outcome {
         return from_stdin(args.check);
     }
     let selection = Selection { paths: args.paths, ..Selection::default() };
-    let files = selection.files(&context.config)?;
+    let files = selection.files_and_verbs(&context.config)?;
     let mut exit = if files.is_empty() { Exit::Nothing } else { Exit::Passed };
     for found in &files {
         let text = engine::read_text(Path::new(&found.path))?;

@@ -102,7 +102,7 @@ fn is_trace(file: &str) -> bool {
 
 /// The file without a line behind it.
 fn file_of(file: &str) -> Result<String, Failure> {
-    let found = discover::find(&[file.to_owned()])?;
+    let found = discover::find(&[file.to_owned()], discover::NOT_SCENARIOS)?;
     match found.as_slice() {
         [one] => Ok(one.path.clone()),
         _ => Err(Failure::usage(format!("`{file}` is not one scenario file"))),
@@ -153,7 +153,7 @@ fn told_trouble(trouble: &Trouble, file: &str, seed: u64, world: World) -> Outco
     };
     let hint = [play::BUG_HINT.to_owned()];
     let lines: &[String] = if exit == Exit::Internal { &hint } else { &[] };
-    say(&story::trouble(&title, lines, &replay, None).plain)?;
+    say(&story::trouble(&title, lines, &format!("replay: {replay}"), None).plain)?;
     Ok(exit)
 }
 
@@ -186,12 +186,9 @@ fn tell(
     if status > Status::Pass {
         let ladder = engine::ladder(history, &verdict);
         let replay = play::replay(loaded.scenario.file(), seed, world);
-        let around = story::Around {
-            sources: &loaded.sources,
-            ladder: &ladder,
-            replay: &replay,
-            trace: None,
-        };
+        let help = format!("replay: {replay}");
+        let around =
+            story::Around { sources: &loaded.sources, ladder: &ladder, help: &help, trace: None };
         say(story::story(&verdict, &around).get(coloured))?;
     }
     let mut exit = suite::exit_of(verdict.outcome.into());

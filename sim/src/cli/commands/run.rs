@@ -1,7 +1,7 @@
 //! `overheard run`: plays scenarios and judges them.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use overheard::plan::Sabotage;
@@ -179,7 +179,7 @@ impl Settings {
                 pick(output.trace, config, |profile| profile.trace),
                 TraceKeeping::RetainOnFailure,
             ),
-            trace_dir: or(folder, PathBuf::from(".overheard/traces")),
+            trace_dir: or(folder, config.path_from_root(Path::new(".overheard/traces"))),
             no_tests: or(pick(how.no_tests, config, |profile| profile.no_tests), NoTests::Fail),
             progress: match output.show_progress {
                 Some(progress) => Sourced::new(progress, Origin::CommandLine),
