@@ -6,7 +6,7 @@ mod support;
 
 use std::process::Command as Process;
 
-use overheard_core::chat::{Chat, ChatConfig};
+use overheard_core::chat::{Chat, ChatConfig, Gate};
 use overheard_core::client::{ClientConfig, Command, SocketHandle, Transport};
 use overheard_core::id::IdSource as _;
 use overheard_core::server::{RecoveryConfig, ServerConfig};
@@ -70,7 +70,8 @@ fn step(pair: &mut Pair<Chat>, members: &[Member], numbers: &mut Numbers) {
 /// Runs the program of a seed; gives the hash of what crossed the wire and of every event.
 fn run(seed: u64) -> String {
     let mut numbers = Numbers::new(seed);
-    let chat = ChatConfig { token: Some("t".into()), seats: Some(3), ..ChatConfig::default() };
+    let gate = Gate { token: Some("t".into()), seats: Some(3), ..Gate::default() };
+    let chat = ChatConfig::supervised(gate);
     let recovery = Some(RecoveryConfig::default());
     let mut pair = Pair::chat(chat, ServerConfig { recovery, ..ServerConfig::default() });
     let baseline = pair.stats();

@@ -7,7 +7,7 @@
 mod pair;
 mod support;
 
-use overheard_core::chat::ChatConfig;
+use overheard_core::chat::{ChatConfig, Gate};
 use overheard_core::client::{ClientConfig, Command, Emit, Event, SocketHandle, Transport};
 use overheard_core::server::{Command as Order, RecoveryConfig, ServerConfig, ServerStats};
 use overheard_core::time::Duration;
@@ -179,7 +179,8 @@ fn a_room_hears_everything_but_what_it_is_excepted_from() {
 fn supervisors_are_let_in_with_the_token_while_there_are_seats() {
     let auth_delay = ms(40);
     for config in transports() {
-        let chat = ChatConfig { token: Some("sesame".into()), seats: Some(1), auth_delay };
+        let gate = Gate { token: Some("sesame".into()), seats: Some(1), auth_delay };
+        let chat = ChatConfig::supervised(gate);
         let mut pair = Pair::chat(chat, ServerConfig::default());
         let people = [(); 3].map(|()| pair.person(config.clone()));
         let [(alice, a), (bob, _), (carol, c)] = people;

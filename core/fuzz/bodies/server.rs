@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use overheard_core::app::{App, Hosted};
-use overheard_core::chat::{Chat, ChatConfig};
+use overheard_core::chat::{Chat, ChatConfig, Gate};
 use overheard_core::engine::{Body, Input, Method, Output, RequestHead};
 use overheard_core::id::IdSource;
 use overheard_core::server::{
@@ -145,7 +145,8 @@ impl Host {
             };
         }
         let auth_delay = Duration::from_secs(if has(4) { 3 } else { 0 });
-        let chat = ChatConfig { token: Some("t".into()), seats: Some(1), auth_delay };
+        let gate = Gate { token: Some("t".into()), seats: Some(1), auth_delay };
+        let chat = ChatConfig::supervised(gate);
         chat.apply(&mut config);
         let app = Guarded { chat: Chat::new(chat), is_taken: false, uses_sockets: has(7) };
         let now = Instant::from_millis(1_000_000);
