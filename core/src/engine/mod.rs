@@ -219,6 +219,7 @@ impl Engine {
             websockets: self.websockets.len(),
             pending_handshakes: self.pending.len(),
             frames: self.frames.len() + self.loose_frames.len(),
+            buffered_bytes: self.sessions.values().map(|session| session.queued_bytes).sum(),
             timers: self.timers.len(),
         }
     }
@@ -237,6 +238,8 @@ pub struct EngineStats {
     pub pending_handshakes: usize,
     /// Queued frames, each counted once.
     pub frames: usize,
+    /// Bytes of frames that sessions have queued.
+    pub buffered_bytes: usize,
     /// Armed timers.
     pub timers: usize,
 }

@@ -320,7 +320,7 @@ impl<A: App> Host<A> {
             memberships: count(stats.memberships),
             acks: count(stats.acks + stats.broadcast_acks),
             dynamic_namespaces: count(stats.dynamic_namespaces),
-            buffered_bytes: 0,
+            buffered_bytes: count(stats.engine.buffered_bytes),
             timers: count(stats.timers + stats.engine.timers),
             last,
         }
