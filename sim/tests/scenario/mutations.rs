@@ -156,7 +156,7 @@ proptest! {
 
     #[test]
     fn changed_verbs_never_panic(changes in prop::collection::vec(change(), 1..4)) {
-        let caller = text_of("scenarios/chat/answers.yaml").unwrap();
+        let caller = text_of("sim/tests/scenario/files/answers.yaml").unwrap();
         let verbs = changed(&text_of("scenarios/verbs/chat.yaml").unwrap(), &changes);
         let read = |_: &str| Ok(verbs.clone());
         if let Err(rejected) = load("x.yaml", &caller, &read) {

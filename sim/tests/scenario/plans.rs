@@ -20,7 +20,7 @@ fn plan_of(text: &str) -> Plan {
 
 #[test]
 fn the_same_seed_gives_the_same_plan() {
-    let scenario = read("scenarios/chat/partition.yaml").unwrap().scenario;
+    let scenario = read("sim/tests/scenario/files/partition.yaml").unwrap().scenario;
     let plan = |seed| format!("{:?}", scenario.plan(seed, &PlanOptions::default()));
     assert_eq!(plan(1), plan(1));
     assert_ne!(plan(1), plan(2));
@@ -153,7 +153,7 @@ fn quotes_and_dollars_mean_what_they_say() {
 
 #[test]
 fn lines_lead_to_steps() {
-    let scenario = read("scenarios/chat/room.yaml").unwrap().scenario;
+    let scenario = read("sim/tests/scenario/files/room.yaml").unwrap().scenario;
     let line = |line| scenario.span_of_line(line).map(|span| span.line);
     assert_eq!(line(9), Some(9));
     assert_eq!(line(3), None);
