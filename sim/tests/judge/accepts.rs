@@ -6,14 +6,6 @@ use serde_json::json;
 
 use crate::dsl::*;
 
-/// alice and bob are in tea, carol is not.
-fn tea() -> Story {
-    let mut story = Story::of(&["alice", "bob", "carol"]);
-    story.does("alice", "join", json!(["tea"]));
-    story.does("bob", "join", json!(["tea"]));
-    story
-}
-
 #[test]
 fn a_room_message_reaches_the_room_and_never_its_sender() {
     let mut story = tea();

@@ -274,6 +274,14 @@ impl Story {
     }
 }
 
+/// alice and bob are in tea, carol is not.
+pub(crate) fn tea() -> Story {
+    let mut story = Story::of(&["alice", "bob", "carol"]);
+    story.does("alice", "join", json!(["tea"]));
+    story.does("bob", "join", json!(["tea"]));
+    story
+}
+
 /// The codes of a verdict's findings.
 pub(crate) fn codes(verdict: &Verdict) -> Vec<&str> {
     verdict.findings.iter().map(|finding| finding.code).collect()

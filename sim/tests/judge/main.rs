@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
 mod accepts;
+mod breakage;
 mod dsl;
 mod expectations;
 mod intervals;
