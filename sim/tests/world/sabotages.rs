@@ -45,6 +45,9 @@ fn everything() -> Story {
     supervisors(0, "sesame", None, &mut story);
     supervisors(1, "sesame", Some("namespace is full"), &mut story);
     supervisors(3, "guess", Some("not authorized"), &mut story);
+    // Bob comes when the seat is taken.
+    story.client(1).connect = false;
+    story = story.step(Action::Connect { who: vec![ClientId(1)], auth: None });
     let mut said = 0_i64;
     let mut say = |times, target: &[(&str, Value)]| {
         said += 1;
