@@ -117,6 +117,9 @@ pub struct Stats {
     pub scratch_clean: bool,
 }
 
+/// The length of an id as this server makes them (EIO-HS-05).
+const SID_BYTES: usize = 20;
+
 /// Rooms looked at before the first of them is changed: about as many as cache misses can be
 /// under way at once.
 const AHEAD: usize = 12;
@@ -489,9 +492,21 @@ impl Rooms {
     #[inline]
     fn find(&self, name: &str) -> Option<Found> {
         let hash = self.hash(name);
-        if let Some(number) = self.find_room(hash, name) {
-            return Some(Found::Room(number));
+        // A name as long as an id is probably one, and then there is no record to look for.
+        let is_like_a_sid = name.len() == SID_BYTES;
+        if is_like_a_sid && let Some(own) = self.find_own(hash, name) {
+            return Some(own);
         }
+        match self.find_room(hash, name) {
+            Some(number) => Some(Found::Room(number)),
+            None if is_like_a_sid => None,
+            None => self.find_own(hash, name),
+        }
+    }
+
+    /// The room of an id that nobody but its owner is in.
+    #[inline]
+    fn find_own(&self, hash: NameHash, name: &str) -> Option<Found> {
         let slot = self.find_sid(hash, name)?;
         self.sockets.is(slot, flag::OWN_IMPLICIT).then_some(Found::Own(slot))
     }

@@ -39,12 +39,12 @@ impl<N> Selection<'_, N> {
 trait Sink {
     fn take(&mut self, slots: &[Slot]);
 
-    /// Takes the 64 slots from this one on.
-    fn take_word(&mut self, first: u32);
+    /// Takes so many slots from this one on.
+    fn take_run(&mut self, first: u32, len: u32);
 }
 
-fn word_from(first: u32) -> impl Iterator<Item = Slot> {
-    (0..64_u32).map(move |at| Slot(first.wrapping_add(at)))
+fn run_from(first: u32, len: u32) -> impl Iterator<Item = Slot> {
+    (0..len).map(move |at| Slot(first.wrapping_add(at)))
 }
 
 struct Each<F>(F);
@@ -58,8 +58,8 @@ impl<F: FnMut(Slot)> Sink for Each<F> {
     }
 
     #[inline]
-    fn take_word(&mut self, first: u32) {
-        word_from(first).for_each(&mut self.0);
+    fn take_run(&mut self, first: u32, len: u32) {
+        run_from(first, len).for_each(&mut self.0);
     }
 }
 
@@ -72,8 +72,8 @@ impl Sink for Append<'_> {
     }
 
     #[inline]
-    fn take_word(&mut self, first: u32) {
-        self.0.extend(word_from(first));
+    fn take_run(&mut self, first: u32, len: u32) {
+        self.0.extend(run_from(first, len));
     }
 }
 
@@ -86,8 +86,8 @@ impl Sink for Count {
     }
 
     #[inline]
-    fn take_word(&mut self, _: u32) {
-        self.0 += 64;
+    fn take_run(&mut self, _: u32, len: u32) {
+        self.0 += len as usize;
     }
 }
 
@@ -165,6 +165,27 @@ impl Rooms {
     }
 
     fn select<N: AsRef<str>>(&mut self, selection: &Selection<'_, N>, sink: &mut impl Sink) {
+        let everybody_connected = self.connected_len == self.sockets.live();
+        if everybody_connected && selection.except.is_empty() {
+            match selection.rooms {
+                // Nothing but one lookup and one list: what most broadcasts of a chat are.
+                [room] => match self.find(room.as_ref()) {
+                    None => return,
+                    Some(Found::Own(slot)) => return sink.take(&[slot]),
+                    Some(Found::Room(number)) => {
+                        if let Some(list) = self.rooms[number as usize].members.list() {
+                            return sink.take(list);
+                        }
+                    }
+                },
+                [] if self.sockets.live() == self.sockets.span() => {
+                    // Numbers of sockets are below u32::MAX.
+                    let len = u32::try_from(self.sockets.span()).unwrap_or(u32::MAX);
+                    return sink.take_run(0, len);
+                }
+                _ => {}
+            }
+        }
         self.selector.start();
         for name in selection.rooms {
             if let Some(found) = self.find(name.as_ref()) {
@@ -180,7 +201,6 @@ impl Rooms {
                 self.selector.excepted.push(found);
             }
         }
-        let everybody_connected = self.connected_len == self.sockets.live();
         let selector = &mut self.selector;
         let mut run = Run {
             rooms: &self.rooms,
@@ -419,7 +439,7 @@ fn push_word<const FEW: usize>(batch: &mut Batch, word: u64, number: usize, sink
     let base = first_slot(number);
     if FEW == 0 && word == u64::MAX {
         sink.take(batch.take());
-        sink.take_word(base);
+        sink.take_run(base, 64);
     } else if FEW == 0 {
         batch.push_word(word, base);
     } else {
