@@ -152,7 +152,7 @@ impl Name {
 
 /// Most ids are as long as the server makes them; an application may choose others.
 fn sid(at: usize) -> String {
-    if at % 3 == 0 { format!("s{at}") } else { format!("sid-{at:016}") }
+    if at.is_multiple_of(3) { format!("s{at}") } else { format!("sid-{at:016}") }
 }
 
 impl Range {
