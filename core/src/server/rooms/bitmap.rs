@@ -289,6 +289,11 @@ impl Scratch {
         }
     }
 
+    /// The words of a block.
+    pub(super) fn block(&self, block: usize) -> &[u64] {
+        &self.words[block * BLOCK_WORDS..][..BLOCK_WORDS]
+    }
+
     /// Takes the words of a block that may be set, with their place in the block, and cleans them.
     #[inline]
     pub(super) fn drain_block(&mut self, block: usize, mut each: impl FnMut(usize, u64)) {

@@ -318,7 +318,6 @@ impl Run<'_> {
     /// Lists go through bitmaps of working memory, bitmaps are combined block by block.
     fn many_rooms(&mut self, sink: &mut impl Sink) {
         let rooms = self.rooms;
-        let few = self.few_bits();
         self.targets.retain(|found| match part(rooms, found) {
             Part::List(list) => {
                 self.inside.insert(list);
@@ -339,58 +338,42 @@ impl Run<'_> {
             Part::Bits(_) => true,
         });
         // What is left of both are bitmaps.
-        match (dense, few) {
-            (true, 0) => self.stream_dense::<0>(sink),
-            (true, 4) => self.stream_dense::<4>(sink),
-            (true, _) => self.stream_dense::<8>(sink),
-            (false, 0) => self.stream_sparse::<0>(sink),
-            (false, 4) => self.stream_sparse::<4>(sink),
-            (false, _) => self.stream_sparse::<8>(sink),
+        if dense {
+            self.stream_dense(sink);
+        } else {
+            self.stream_sparse(sink);
         }
         sink.take(self.batch.take());
     }
 
-    /// How many bits most words of the result have at most: 4, 8, or many, which is 0.
-    fn few_bits(&self) -> usize {
-        if self.everybody {
-            return 0;
-        }
-        let members = self.targets.iter().map(|found| match found {
-            Found::Own(_) => 1,
-            Found::Room(number) => self.rooms[*number as usize].members.len(),
-        });
-        // Evenly spread members seldom make a word twice as full as the average, and rooms overlap.
-        let members: usize = members.sum();
-        let words = self.inside.blocks() * BLOCK_WORDS;
-        if members <= words * 3 {
-            4
-        } else if members <= words * 12 {
-            8
-        } else {
-            0
+    /// All targets are in working memory: only the words they touched are looked at.
+    fn stream_sparse(&mut self, sink: &mut impl Sink) {
+        for block in 0..self.inside.blocks() {
+            match fill(self.inside.block(block)) {
+                Fill::Few => self.stream_sparse_block::<4>(block, sink),
+                Fill::Some => self.stream_sparse_block::<8>(block, sink),
+                Fill::Many => self.stream_sparse_block::<0>(block, sink),
+            }
         }
     }
 
-    /// All targets are in working memory: only the words they touched are looked at.
-    fn stream_sparse<const FEW: usize>(&mut self, sink: &mut impl Sink) {
-        for block in 0..self.inside.blocks() {
-            self.inside.drain_block(block, |at, mut word| {
-                let number = block * BLOCK_WORDS + at;
-                for found in &*self.excepted {
-                    if let Part::Bits(bits) = part(self.rooms, found) {
-                        word &= !bits.word(number);
-                    }
+    fn stream_sparse_block<const FEW: usize>(&mut self, block: usize, sink: &mut impl Sink) {
+        self.inside.drain_block(block, |at, mut word| {
+            let number = block * BLOCK_WORDS + at;
+            for found in &*self.excepted {
+                if let Part::Bits(bits) = part(self.rooms, found) {
+                    word &= !bits.word(number);
                 }
-                if !self.everybody_connected {
-                    word &= self.connected.word(number);
-                }
-                push_word::<FEW>(self.batch, word, number, sink);
-            });
-        }
+            }
+            if !self.everybody_connected {
+                word &= self.connected.word(number);
+            }
+            push_word::<FEW>(self.batch, word, number, sink);
+        });
     }
 
     /// Some target is a bitmap, or everybody is meant: every word is looked at.
-    fn stream_dense<const FEW: usize>(&mut self, sink: &mut impl Sink) {
+    fn stream_dense(&mut self, sink: &mut impl Sink) {
         // Working memory covers all slots, and its every block must be drained.
         for block in 0..self.inside.blocks() {
             let mut words = [0_u64; BLOCK_WORDS];
@@ -419,10 +402,48 @@ impl Run<'_> {
                     *word &= other;
                 }
             }
-            for (&word, at) in words.iter().zip(block * BLOCK_WORDS..).take(connected.len()) {
-                push_word::<FEW>(self.batch, word, at, sink);
+            let words = &words[..connected.len()];
+            match fill(words) {
+                Fill::Few => push_words::<4>(self.batch, words, block, sink),
+                Fill::Some => push_words::<8>(self.batch, words, block, sink),
+                Fill::Many => push_words::<0>(self.batch, words, block, sink),
             }
         }
+    }
+}
+
+/// How full the words of a block are.
+#[derive(Clone, Copy)]
+enum Fill {
+    /// Hardly any has more than four bits.
+    Few,
+    /// Hardly any has more than eight.
+    Some,
+    Many,
+}
+
+/// A guess from a sample: a wrong one costs time only.
+fn fill(words: &[u64]) -> Fill {
+    let sample = words.iter().skip(3).step_by(16);
+    let (count, bits) =
+        sample.fold((0, 0), |(count, bits), word| (count + 1, bits + word.count_ones()));
+    if bits <= 3 * count {
+        Fill::Few
+    } else if bits <= 7 * count {
+        Fill::Some
+    } else {
+        Fill::Many
+    }
+}
+
+fn push_words<const FEW: usize>(
+    batch: &mut Batch,
+    words: &[u64],
+    block: usize,
+    sink: &mut impl Sink,
+) {
+    for (&word, at) in words.iter().zip(block * BLOCK_WORDS..) {
+        push_word::<FEW>(batch, word, at, sink);
     }
 }
 
