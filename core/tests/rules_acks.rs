@@ -20,6 +20,24 @@ use support::world::{World, ack, broadcast, emit};
 use told::Told;
 
 #[test]
+fn an_ack_wanted_of_a_socket_that_has_gone_is_settled_by_its_deadline() {
+    // SIO-ACK-06, I13
+    let mut world = World::new(ServerConfig::default());
+    let (ws, socket) = world.join();
+    world.cut(ws);
+    world.take_events();
+    world.command([asking(emit(socket, "q", vec![]), 7, 50)]);
+    world.advance_ms(49);
+    assert!(!world.take_events().iter().any(|event| matches!(event, Event::Acked { .. })));
+    world.advance_ms(1);
+    let settled = world.take_events();
+    let settled = settled
+        .iter()
+        .filter(|event| matches!(event, Event::Acked { token: Token(7), result: Err(_) }));
+    assert_eq!(settled.count(), 1);
+}
+
+#[test]
 fn ack_ids_are_counted_by_namespace() {
     // SIO-ACK-02, EDGE-20, D-16: whoever asks, all see the numbers go up
     let namespaces = vec![("/b".into(), NamespaceConfig::default())];
