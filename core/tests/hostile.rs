@@ -140,6 +140,15 @@ struct Scene {
     sockets: [SocketRef; 2],
     baseline: ServerStats,
     first: (u64, u64),
+    spent: Spent,
+}
+
+/// What one attacker has sent, and what came of it: a later packet may end what earlier ones began.
+#[derive(Default)]
+struct Spent {
+    packets: usize,
+    bytes: usize,
+    events: usize,
 }
 
 impl Scene {
@@ -154,13 +163,14 @@ impl Scene {
         world.react(|event, _| react(event));
         let baseline = world.server.stats();
         let first = (world.wire.next_request, world.wire.next_ws);
-        Self { world, bystander, sockets, baseline, first }
+        Self { world, bystander, sockets, baseline, first, spent: Spent::default() }
     }
 
     /// Brings a new connection into a state; not every transport has them all.
     fn attacker(&mut self, state: State, carrier: Carrier) -> Option<Attacker> {
         let world = &mut self.world;
         self.first = (world.wire.next_request, world.wire.next_ws);
+        self.spent = Spent::default();
         let mut raw = Raw::open(world, carrier);
         world.last_socket = None;
         let mut candidate = None;
@@ -206,15 +216,17 @@ impl Scene {
     /// Sends a burst wherever the attacker can, and looks at what comes of it.
     fn strike(&mut self, attacker: &Attacker, burst: &Burst, by_candidate: bool) {
         let ws = attacker.raw.websocket().or_else(|| attacker.candidate.filter(|_| by_candidate));
+        let body = payload(burst);
+        // A separator within a text makes several packets of it where they are posted.
+        let packets = 1 + body.iter().filter(|byte| **byte == 0x1e).count();
         match (ws, attacker.raw.query()) {
             (Some(ws), _) => self.world.tx_frames(ws, burst.clone()),
             (None, Some(query)) => {
-                let body = payload(burst);
                 self.post(query, &body);
             }
             (None, None) => {}
         }
-        self.check_bounds(burst.len(), burst.iter().map(Frame::len).sum());
+        self.check_bounds(packets.max(burst.len()), burst.iter().map(Frame::len).sum());
     }
 
     fn post(&mut self, query: &str, body: &[u8]) -> RequestId {
@@ -246,7 +258,11 @@ impl Scene {
 
     /// What came of some packets and bytes is in proportion to them.
     fn check_bounds(&mut self, packets: usize, size: usize) {
-        let events = std::mem::take(&mut self.world.events).len();
+        let spent = &mut self.spent;
+        spent.packets += packets;
+        spent.bytes += size;
+        spent.events += std::mem::take(&mut self.world.events).len();
+        let Spent { packets, bytes: size, events } = *spent;
         assert!(events <= 120 + 8 * packets, "P19: {events} events of {packets} packets");
         let stats = self.world.server.stats();
         let sockets = stats.connected + stats.waiting - self.baseline.connected;
