@@ -16,7 +16,7 @@ pub(crate) struct NetworkChoice {
 }
 
 /// What can be chosen.
-const KINDS: [NetworkKind; 2] = [NetworkKind::Turmoil, NetworkKind::Memory];
+const KINDS: [NetworkKind; 3] = [NetworkKind::Turmoil, NetworkKind::Memory, NetworkKind::Tcp];
 
 impl FromStr for NetworkChoice {
     type Err = String;
@@ -30,7 +30,7 @@ impl FromStr for NetworkChoice {
                 || (links.is_some() && choice.links.is_some());
             if (kind.is_none() && links.is_none()) || twice {
                 return Err(format!(
-                    "expected turmoil or memory, and lan, wifi, mobile or satellite, as in \
+                    "expected turmoil, memory or tcp, and lan, wifi, mobile or satellite, as in \
                      `memory` or `turmoil,wifi`, found `{text}`"
                 ));
             }
@@ -54,10 +54,10 @@ mod tests {
 
     #[test]
     fn a_network_its_links_or_both() {
-        for text in ["memory", "turmoil", "wifi", "memory,satellite"] {
+        for text in ["memory", "turmoil", "tcp", "wifi", "memory,satellite"] {
             assert_eq!(text.parse::<NetworkChoice>().unwrap().to_string(), text);
         }
-        for wrong in ["", "tcp", "wifi,lan", "memory,turmoil", "memory,"] {
+        for wrong in ["", "udp", "wifi,lan", "memory,turmoil", "memory,"] {
             assert!(wrong.parse::<NetworkChoice>().is_err(), "{wrong}");
         }
     }

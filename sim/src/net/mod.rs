@@ -1,7 +1,7 @@
 //! Networks, and what breaks in them.
 //!
-//! Host and peer are written once, against the small [`Network`] trait. Two networks stand
-//! behind it: [`memory`] (in-memory pipes under a paused clock) and [`eddy`] (turmoil).
+//! Host and peer are written once, against the small [`Network`] trait. Three networks stand
+//! behind it: [`memory`] (in-memory pipes under a paused clock), [`eddy`] (turmoil) and [`tcp`].
 //!
 //! Faults of single connections are the same on all of them: every connection of a client runs
 //! through a [`pipe`], which delays, slices, stalls, swallows, resets and half-closes as the
@@ -16,13 +16,16 @@ pub(crate) mod pipe;
 pub(crate) mod postman;
 mod relay;
 pub(crate) mod switchboard;
+pub(crate) mod tcp;
 pub(crate) mod websocket;
 
 use std::fmt;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
+use smol_str::{SmolStr, ToSmolStr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::switchboard::End;
@@ -88,4 +91,35 @@ pub trait Network {
 
     /// A connection from this end to the server. Called where the client lives.
     fn connect(&self, end: &Rc<End>) -> LocalBoxFuture<'static, io::Result<BoxIo>>;
+
+    /// Where requests go.
+    fn place(&self) -> Place {
+        Place::default()
+    }
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The address to connect to; a simulated network has its own.
+    pub address: SocketAddr,
+    /// What a `Host` header says.
+    pub host: SmolStr,
+    /// The path of the engine, from `/` to `/`.
+    pub path: SmolStr,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        Self { host: SmolStr::new_static("server"), ..Self::at(address) }
+    }
+}
+
+impl Place {
+    /// An address, with the path that everybody has.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, host: address.to_smolstr(), path: SmolStr::new_static("/socket.io/") }
+    }
 }

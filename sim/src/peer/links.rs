@@ -15,6 +15,7 @@ use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::{Peer, State};
+use crate::net::Place;
 use crate::net::websocket::{Feed, Outbox, pump};
 
 /// Why a request has no answer; nobody asks further.
@@ -55,10 +56,15 @@ impl Peer {
             http.headers_mut().insert(CONTENT_TYPE, kind);
         }
         *http.method_mut() = method;
-        http.headers_mut().insert(HOST, hyper::header::HeaderValue::from_static("server"));
-        match format!("/socket.io/?{query}").parse() {
-            Ok(uri) => *http.uri_mut() = uri,
-            Err(_) => self.recorder.broken(format!("not a query: {query}")),
+        let Place { host, path, .. } = self.network.place();
+        match (host.parse(), format!("{path}?{query}").parse()) {
+            (Ok(host), Ok(uri)) => {
+                http.headers_mut().insert(HOST, host);
+                *http.uri_mut() = uri;
+            }
+            (Err(_), _) | (_, Err(_)) => {
+                self.recorder.broken(format!("not a query: {host}{path}?{query}"));
+            }
         }
         let this = self.clone();
         let task = async move {
@@ -100,7 +106,8 @@ impl Peer {
     pub(super) fn open(self: &Rc<Self>, state: &mut State, ws: WsId, query: &str) {
         let outbox = Rc::new(Outbox::default());
         state.outboxes.insert(ws, outbox.clone());
-        let url = format!("ws://server/socket.io/?{query}");
+        let Place { host, path, .. } = self.network.place();
+        let url = format!("ws://{host}{path}?{query}");
         let this = self.clone();
         let task = async move {
             let feed = PeerFeed { peer: this.clone(), ws };

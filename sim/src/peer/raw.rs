@@ -18,8 +18,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::history::What;
-use crate::net::BoxIo;
 use crate::net::clock::nanos;
+use crate::net::{BoxIo, Place};
 use crate::plan::{Raw, TransportName};
 use crate::run::world::World;
 
@@ -100,7 +100,8 @@ impl World {
 
     async fn raw_websocket(&self, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
         let io = self.dial().await?;
-        let url = "ws://server/socket.io/?EIO=4&transport=websocket";
+        let Place { host, path, .. } = self.network.place();
+        let url = format!("ws://{host}{path}?EIO=4&transport=websocket");
         let opening = client_async_with_config(url, io, None);
         let opened = self.within(PATIENCE, opening).await.ok_or(Thwarted)?;
         let (mut socket, _) = opened.map_err(|_| Thwarted)?;
@@ -132,7 +133,7 @@ impl World {
     }
 
     async fn raw_polling(self: &Rc<Self>, raw: &Raw, linger: Duration) -> Result<Ending, Thwarted> {
-        let base = "/socket.io/?EIO=4&transport=polling";
+        let base = &format!("{}?EIO=4&transport=polling", self.network.place().path);
         let (_, opened) = self.ask_soon(Method::GET, base, Bytes::new()).await?;
         let sid = opened.split("\"sid\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let session = format!("{base}&sid={}", sid.ok_or(Thwarted)?);

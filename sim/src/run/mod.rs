@@ -27,6 +27,8 @@ pub enum NetworkKind {
     Turmoil,
     /// In-memory pipes: idle time costs nothing.
     Memory,
+    /// TCP of the system, in real time. A history is not the same twice.
+    Tcp,
 }
 
 impl NetworkKind {
@@ -36,6 +38,16 @@ impl NetworkKind {
         match self {
             Self::Turmoil => "turmoil",
             Self::Memory => "memory",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    /// Whether time is the wall's, so that nothing can be had twice.
+    #[must_use]
+    pub const fn is_real(self) -> bool {
+        match self {
+            Self::Turmoil | Self::Memory => false,
+            Self::Tcp => true,
         }
     }
 }

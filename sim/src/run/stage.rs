@@ -19,6 +19,7 @@ use crate::net::clock::Clock;
 use crate::net::memory::Memory;
 use crate::net::postman::Postman;
 use crate::net::switchboard::{Switchboard, Weather};
+use crate::net::tcp::{Door, Tcp};
 use crate::peer::Peer;
 use crate::plan::Plan;
 use crate::recorder::Recorder;
@@ -29,7 +30,7 @@ const MOST_RACKS: u8 = 8;
 /// Plays a plan on the current thread, which has nothing else to do.
 pub(super) fn play(plan: &Plan, options: &RunOptions) -> Vec<Event> {
     let played = check(plan).and_then(|()| match options.network {
-        NetworkKind::Memory => play_in_memory(plan, options),
+        NetworkKind::Memory | NetworkKind::Tcp => play_here(plan, options),
         NetworkKind::Turmoil => super::eddies::play(plan, options),
     });
     played.unwrap_or_else(|reason| broken(&reason))
@@ -84,12 +85,13 @@ pub(super) fn recorder(plan: &Plan, clock: Clock) -> Recorder {
     Recorder::new(clock, names, plan.bounds.max_events)
 }
 
-fn play_in_memory(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, String> {
-    let runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
+/// Plays a plan on one runtime, with paused time in memory or with the wall's over TCP.
+fn play_here(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, String> {
+    let is_real = options.network.is_real();
+    let mut runtime = Builder::new_current_thread();
+    let runtime =
+        if is_real { runtime.enable_all() } else { runtime.enable_time().start_paused(true) };
+    let runtime = runtime.build().map_err(|error| format!("no runtime: {error}"))?;
     let local = LocalSet::new();
     let plan = Rc::new(plan.clone());
     local.block_on(&runtime, async {
@@ -98,7 +100,11 @@ fn play_in_memory(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, Strin
         let board = Switchboard::new(&plan);
         let postman = Postman::new(clock.clone());
         let weather = Weather { clock, board: board.clone() };
-        let network: Rc<dyn Network> = Rc::new(Memory::new(weather, postman.clone()));
+        let network: Rc<dyn Network> = if is_real {
+            Rc::new(Tcp::new(weather, postman.clone(), recorder.clone(), Door::default()))
+        } else {
+            Rc::new(Memory::new(weather, postman.clone()))
+        };
         let seat = ServerSeat::new(&plan, &recorder);
         let stage = Rc::new(Bare {
             seat: seat.clone(),
