@@ -32,6 +32,8 @@ macro_rules! codes {
             (NOTHING_JUDGED, NOTHING_JUDGED_TEXT),
             (OTHER_PLAN, OTHER_PLAN_TEXT),
             (NOT_CARRIED_OUT, NOT_CARRIED_OUT_TEXT),
+            (NOT_PLAYED, NOT_PLAYED_TEXT),
+            (NO_SERVER, NO_SERVER_TEXT),
         ];
 
         #[cfg(test)]
@@ -197,6 +199,12 @@ const OTHER_PLAN_TEXT: &str = "The history is of another plan: its clients, its 
 pub(crate) const NOT_CARRIED_OUT: &str = "OH0408";
 const NOT_CARRIED_OUT_TEXT: &str = "A step was not carried out, or only in part, so that what it \
     expects cannot be judged.";
+pub(crate) const NOT_PLAYED: &str = "OH0409";
+const NOT_PLAYED_TEXT: &str = "The scenario needs something that the server under test cannot do, \
+    and was not played. `overheard targets` lists what each file needs.";
+pub(crate) const NO_SERVER: &str = "OH0410";
+const NO_SERVER_TEXT: &str = "The server under test could not be started or reached, or it ended \
+    by itself. Nothing can be said about it.";
 
 #[cfg(test)]
 mod tests {

@@ -114,6 +114,12 @@ fn unknowns(case: &Case<'_>, sheet: &mut Sheet) {
             let title = format!("the simulated world failed: {why}");
             sheet.unknown(codes::BROKEN, title, None);
         }
+        Some(EndReason::Skipped(why)) => {
+            sheet.unknown(codes::NOT_PLAYED, format!("it was not played: {why}"), None);
+        }
+        Some(EndReason::NoServer(why)) => {
+            sheet.unknown(codes::NO_SERVER, format!("there is no server: {why}"), None);
+        }
         None => sheet.unknown(codes::NO_END, "the history has no end".to_owned(), None),
     }
     for fault in &case.facts.faults {

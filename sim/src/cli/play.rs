@@ -98,18 +98,24 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
     run.t = last.map_or(0, |event| event.t);
     run.events = u64::try_from(history.events.len()).unwrap_or(u64::MAX);
     run.hash = history::digest(history).to_string();
-    let broken = match last.map(|event| &event.what) {
-        Some(What::End { reason: EndReason::Broken(why) }) => Some(why.clone()),
-        Some(_) | None => None,
+    let reason = match last.map(|event| &event.what) {
+        Some(What::End { reason }) => reason,
+        Some(_) | None => &EndReason::Complete,
     };
     run.unreached = unreached(&played.plan, &played.verdict);
     run.status = played.verdict.outcome.into();
     let mut details = Vec::new();
-    if let Some(why) = broken {
+    if let EndReason::Broken(why) = reason {
         run.status = Status::Broken;
-        let place = pool::place_of_panic(&why);
+        let place = pool::place_of_panic(why);
         run.trouble = Some(format!("the simulator failed: {why}{place}"));
         details.push(BUG_HINT.to_owned());
+    } else if let EndReason::Skipped(why) = reason {
+        run.status = Status::Skip;
+        run.trouble = Some(why.clone());
+    } else if let EndReason::NoServer(why) = reason {
+        run.status = Status::Unknown;
+        run.trouble = Some(why.clone());
     } else if let Some((difference, second)) = &played.difference {
         run.status = Status::Nondeterministic;
         run.trouble = Some("the same seed gave two histories".to_owned());
@@ -119,11 +125,11 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
     }
     let wanted = match manner.keep {
         TraceKeeping::On => true,
-        TraceKeeping::RetainOnFailure => run.status > Status::Pass,
+        TraceKeeping::RetainOnFailure => run.status.is_bad(),
         TraceKeeping::Off => false,
     };
     run.trace = if wanted { keep(job, manner, "", history) } else { None };
-    if run.status > Status::Pass {
+    if run.status.is_bad() {
         let help = format!("replay: {}", run.replay);
         run.story = match &run.trouble {
             Some(title) => story::trouble(title, &details, &help, run.trace.as_deref()),

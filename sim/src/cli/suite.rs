@@ -197,7 +197,7 @@ impl Suite {
     fn add(&mut self, run: Run) -> ControlFlow<()> {
         let current = self.current.take().or_else(|| self.planned.pop().map(begun));
         let Some((mut scenario, loaded)) = current else { return ControlFlow::Break(()) };
-        self.bad += u32::from(run.status != Status::Pass);
+        self.bad += u32::from(run.status.is_bad());
         let (reporter, bar) = (&mut self.reporter, &self.bar);
         let mut told = bar.suspend(|| reporter.run(&run));
         scenario.add(run);
@@ -253,7 +253,8 @@ impl Suite {
 
     fn exit_code(&self, start: &Start, no_tests: NoTests, signals: &Signals) -> Exit {
         let mut exit = self.exit;
-        if start.runs == 0 && start.invalid == 0 && no_tests == NoTests::Fail {
+        let skipped = self.end.scenarios.iter().all(|scenario| scenario.status == Status::Skip);
+        if skipped && self.end.not_run == 0 && start.invalid == 0 && no_tests == NoTests::Fail {
             exit = exit.or_worse(Exit::Nothing);
         }
         signals.exit().map_or(exit, |signal| exit.or_worse(signal))
@@ -290,7 +291,7 @@ impl Suite {
 /// What a status does to the exit code.
 pub(crate) const fn exit_of(status: Status) -> Exit {
     match status {
-        Status::Pass => Exit::Passed,
+        Status::Pass | Status::Skip => Exit::Passed,
         Status::Unknown => Exit::Unknown,
         Status::Fail => Exit::Failed,
         Status::Nondeterministic => Exit::Nondeterminism,

@@ -286,6 +286,10 @@ pub enum EndReason {
     Bound(String),
     /// The world itself failed: a panic or a broken contract.
     Broken(String),
+    /// It was not played: the server under test cannot do what it needs.
+    Skipped(String),
+    /// There was no server to play it against: it could not be started or reached, or it ended.
+    NoServer(String),
 }
 
 /// What a client asks for.

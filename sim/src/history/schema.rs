@@ -173,6 +173,8 @@ fn type_schema(kind: Type) -> Json {
                 { "const": "complete" },
                 { "type": "object", "required": ["bound"] },
                 { "type": "object", "required": ["broken"] },
+                { "type": "object", "required": ["skipped"] },
+                { "type": "object", "required": ["no-server"] },
             ],
         }),
     }

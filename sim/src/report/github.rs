@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::human::Human;
-use super::{End, Invalid, Run, Scenario, Start, Status};
+use super::{End, Invalid, Run, Scenario, Start};
 use crate::check::NOT_REACHED;
 use crate::span::Span;
 
@@ -48,7 +48,7 @@ impl Github {
     #[must_use]
     pub fn scenario(&mut self, scenario: &Scenario) -> String {
         let lines = harmless(&self.human.scenario(scenario));
-        if scenario.status == Status::Pass {
+        if !scenario.status.is_bad() {
             let open = if self.grouped || lines.is_empty() { "" } else { "::group::passed\n" };
             self.grouped |= !lines.is_empty();
             return format!("{open}{lines}");

@@ -31,6 +31,7 @@ pub struct Human {
 pub const fn style(status: Status) -> Style {
     let colour = match status {
         Status::Pass => AnsiColor::Green,
+        Status::Skip => AnsiColor::Cyan,
         Status::Unknown => AnsiColor::Yellow,
         Status::Fail | Status::Nondeterministic | Status::Broken => AnsiColor::Red,
     };
@@ -81,10 +82,13 @@ impl Human {
     #[must_use]
     pub fn scenario(self, scenario: &Scenario) -> String {
         let status = scenario.status;
-        if self.quiet && status == Status::Pass {
+        if self.quiet && !status.is_bad() {
             return String::new();
         }
-        let about = self.about(scenario);
+        let about = match scenario.skipped() {
+            Some(reason) => format!("({reason})"),
+            None => self.about(scenario),
+        };
         let file = self.paint(CYAN, &scenario.file);
         let rest = format!("{file}: {} {}", one_line(&scenario.name), self.paint(DIM, &about));
         let mut text = self.line(style(status), status.word(), &rest);
@@ -136,7 +140,7 @@ impl Human {
         let wall = self.paint(DIM, &format!("[{:.3}s]", end.wall.as_secs_f64()));
         let rest = format!("{} {wall}", end.sentence());
         text.push_str(&self.line(style(worst), "Summary", &rest));
-        for scenario in end.scenarios.iter().filter(|scenario| scenario.status > Status::Pass) {
+        for scenario in end.scenarios.iter().filter(|scenario| scenario.status.is_bad()) {
             let first = scenario.bad().next().map(|run| format!(" (seed {})", seed(run.seed)));
             let rest = format!("{}{}", scenario.file, first.unwrap_or_default());
             text.push_str(&self.line(style(scenario.status), scenario.status.word(), &rest));
@@ -144,7 +148,7 @@ impl Human {
         for invalid in &end.invalid {
             text.push_str(&self.line(style(Status::Fail), "INVALID", &invalid.file));
         }
-        if worst > Status::Pass {
+        if worst.is_bad() {
             text.push_str(&self.line(DIM, "Seed", &seed(end.seed)));
         }
         text

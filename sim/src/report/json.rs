@@ -53,6 +53,7 @@ enum Line<'a> {
     },
     SuiteFinished {
         passed: usize,
+        skipped: usize,
         failed: usize,
         unknown: usize,
         nondeterministic: usize,
@@ -168,6 +169,7 @@ pub fn scenario(scenario: &Scenario) -> String {
 pub fn end(end: &End) -> String {
     line(&Line::SuiteFinished {
         passed: end.count(Status::Pass),
+        skipped: end.count(Status::Skip),
         failed: end.count(Status::Fail),
         unknown: end.count(Status::Unknown),
         nondeterministic: end.count(Status::Nondeterministic),

@@ -40,6 +40,11 @@ fn cases(scenario: &Scenario) -> Vec<TestCase> {
     let mut cases: Vec<TestCase> = scenario.bad().map(|run| bad_case(scenario, run)).collect();
     if cases.is_empty() {
         let status = match scenario.unreached_sentence() {
+            _ if scenario.status == Status::Skip => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message(scenario.skipped().unwrap_or_default());
+                status
+            }
             Some(sentence) if scenario.status == Status::Unknown => {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
                 status.set_type(NOT_REACHED).set_message(sentence);
@@ -58,7 +63,7 @@ fn cases(scenario: &Scenario) -> Vec<TestCase> {
 
 fn bad_case(scenario: &Scenario, run: &Run) -> TestCase {
     let kind = match run.status {
-        Status::Fail | Status::Pass => NonSuccessKind::Failure,
+        Status::Fail | Status::Pass | Status::Skip => NonSuccessKind::Failure,
         Status::Unknown | Status::Nondeterministic | Status::Broken => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
@@ -87,7 +92,7 @@ mod tests {
     fn it_can_be_read_back() {
         let text = super::report(&sample::end());
         let report = Report::deserialize_from_str(&text).unwrap();
-        assert_eq!((report.tests, report.failures, report.errors), (5, 1, 3));
+        assert_eq!((report.tests, report.failures, report.errors), (6, 1, 3));
         assert!(text.contains("a &lt;room&gt; | `message` (seed 0x1)"), "{text}");
         assert!(!text.contains('\u{1b}'));
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::human::one_line;
-use super::{End, Run, Scenario, Status, seed, time};
+use super::{End, Run, Scenario, seed, time};
 
 /// GitHub refuses a step's summary beyond 1 MiB; other steps want to say something too.
 const MAX_BYTES: usize = 900_000;
@@ -17,7 +17,7 @@ pub fn summary(end: &End) -> String {
         let _ = writeln!(text, "\nStopped: {}.", escaped(reason));
     }
     let bad: Vec<&Scenario> =
-        end.scenarios.iter().filter(|scenario| scenario.status > Status::Pass).collect();
+        end.scenarios.iter().filter(|scenario| scenario.status.is_bad()).collect();
     if !bad.is_empty() || !end.invalid.is_empty() {
         text.push_str("\n| | scenario | seed | what |\n|---|---|---|---|\n");
     }

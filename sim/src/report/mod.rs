@@ -32,6 +32,8 @@ use crate::verdict::{Outcome, Verdict};
 pub enum Status {
     /// Everything is as it must be.
     Pass,
+    /// It was not played: the server under test cannot do what it needs.
+    Skip,
     /// It cannot be said.
     Unknown,
     /// Something is not as it must be.
@@ -44,14 +46,24 @@ pub enum Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Pass, Self::Unknown, Self::Fail, Self::Nondeterministic, Self::Broken];
+    pub const ALL: [Self; 6] =
+        [Self::Pass, Self::Skip, Self::Unknown, Self::Fail, Self::Nondeterministic, Self::Broken];
+
+    /// Whether somebody has to look at it.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        match self {
+            Self::Pass | Self::Skip => false,
+            Self::Unknown | Self::Fail | Self::Nondeterministic | Self::Broken => true,
+        }
+    }
 
     /// The word at the beginning of a line.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
+            Self::Skip => "SKIP",
             Self::Unknown => "UNKNOWN",
             Self::Fail => "FAIL",
             Self::Nondeterministic => "NONDET",
@@ -64,6 +76,7 @@ impl Status {
     pub const fn participle(self) -> &'static str {
         match self {
             Self::Pass => "passed",
+            Self::Skip => "skipped",
             Self::Unknown => "unknown",
             Self::Fail => "failed",
             Self::Nondeterministic => "not deterministic",
@@ -120,7 +133,7 @@ pub struct Run {
     pub verdict: Option<Verdict>,
     /// Marks that the file asks for and this run did not reach.
     pub unreached: BTreeSet<Mark>,
-    /// Why it is broken, not deterministic, or unknown without a verdict.
+    /// Why it is skipped, broken, not deterministic, or unknown without a verdict.
     pub trouble: Option<String>,
     /// What is shown of it if it did not pass.
     pub story: Text,
@@ -221,7 +234,7 @@ impl Scenario {
         };
         self.played += 1;
         self.status = self.status.max(run.status);
-        if run.status != Status::Pass || self.runs.is_empty() {
+        if run.status.is_bad() || self.runs.is_empty() {
             self.runs.push(run);
         }
     }
@@ -229,7 +242,7 @@ impl Scenario {
     /// Whether all its runs have been played; then a mark that none reached makes it unknown.
     pub fn finish(&mut self) -> bool {
         let complete = self.played == self.planned;
-        if complete && !self.unreached.is_empty() {
+        if complete && self.status != Status::Skip && !self.unreached.is_empty() {
             self.status = self.status.max(Status::Unknown);
         }
         complete
@@ -237,7 +250,14 @@ impl Scenario {
 
     /// The runs that did not pass.
     pub fn bad(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(|run| run.status != Status::Pass)
+        self.runs.iter().filter(|run| run.status.is_bad())
+    }
+
+    /// Why it was not played.
+    #[must_use]
+    pub fn skipped(&self) -> Option<&str> {
+        let run = self.runs.first().filter(|_| self.status == Status::Skip)?;
+        run.trouble.as_deref()
     }
 
     /// A sentence about marks that no run reached.
@@ -394,7 +414,8 @@ pub(crate) mod sample {
                 reached: std::collections::BTreeMap::new(),
             }),
             unreached: BTreeSet::new(),
-            trouble: (status > Status::Fail).then(|| "it is broken".to_owned()),
+            trouble: (status > Status::Fail || status == Status::Skip)
+                .then(|| "it is broken".to_owned()),
             story: Text {
                 plain: "error[OH0301]: alice got `chat`\n::error::injected\n".to_owned(),
                 coloured: "\u{1b}[31merror\u{1b}[0m".to_owned(),

@@ -69,6 +69,8 @@ fn end(reason: &EndReason) -> String {
         EndReason::Complete => "complete".to_owned(),
         EndReason::Bound(why) => format!("given up: {why}"),
         EndReason::Broken(why) => format!("broken: {why}"),
+        EndReason::Skipped(why) => format!("not played: {why}"),
+        EndReason::NoServer(why) => format!("no server: {why}"),
     }
 }
 

@@ -45,8 +45,12 @@ impl Tap {
     #[must_use]
     pub fn run(&mut self, run: &Run) -> String {
         let description = format!("{}: {} (seed {})", run.file, run.scenario, seed(run.seed));
-        let mut text = self.point(run.status == Status::Pass, &description);
-        if run.status == Status::Pass {
+        let mut text = self.point(!run.status.is_bad(), &description);
+        if run.status == Status::Skip {
+            text.truncate(text.trim_end().len());
+            let _ = writeln!(text, " # SKIP {}", one_line(run.title().unwrap_or_default()));
+        }
+        if !run.status.is_bad() {
             return text;
         }
         let finding = run.verdict.as_ref().and_then(|verdict| verdict.findings.first());
@@ -72,7 +76,7 @@ impl Tap {
         let marks: Vec<String> =
             scenario.must_reach.iter().map(|(mark, _)| mark.to_string()).collect();
         let description = format!("{}: {} occurred", scenario.file, marks.join(", "));
-        let sentence = scenario.unreached_sentence();
+        let sentence = scenario.unreached_sentence().filter(|_| scenario.status != Status::Skip);
         let mut text = self.point(sentence.is_none(), &description);
         if let Some(sentence) = sentence {
             let members =

@@ -77,11 +77,11 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
     }
     let coloured = Context::coloured_stderr();
     let events = overheard::report::many(history.events.len(), "event");
-    if !context.quiet || status > Status::Pass {
+    if !context.quiet || status.is_bad() {
         let human = human::Human { coloured, quiet: false };
         say(&human.verdict(status, &args.file, &events))?;
     }
-    if status > Status::Pass {
+    if status.is_bad() {
         let ladder = engine::ladder(&history, &verdict);
         let shown = super::super::discover::shown(Path::new(&args.file));
         let command = format!("the whole story: overheard trace show {shown}");

@@ -183,7 +183,7 @@ fn tell(
         &format!("seed {}, t={}", seeds::show(seed), time(last)),
     );
     say(&format!("\n{line}"))?;
-    if status > Status::Pass {
+    if status.is_bad() {
         let ladder = engine::ladder(history, &verdict);
         let replay = play::replay(loaded.scenario.file(), seed, world);
         let help = format!("replay: {replay}");
