@@ -5,6 +5,7 @@
 
 mod expect;
 mod marks;
+pub mod options;
 
 use std::time::Duration;
 
