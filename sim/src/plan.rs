@@ -5,6 +5,7 @@
 
 mod expect;
 mod marks;
+mod needs;
 pub mod options;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use self::expect::{
     ValueType, Wanted, Within,
 };
 pub use self::marks::{Mark, Sabotage};
+pub use self::needs::{Need, Needs, needs};
 use crate::span::Span;
 
 /// A client of a plan, by its place in [`Plan::clients`].
