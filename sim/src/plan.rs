@@ -6,7 +6,7 @@
 mod expect;
 mod marks;
 mod needs;
-pub mod options;
+mod options;
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ pub use self::expect::{
 };
 pub use self::marks::{Mark, Sabotage};
 pub use self::needs::{Need, Needs, needs};
+pub use self::options::{NamespaceOptions, SERVER_VARIABLE, ServerOptions};
 use crate::span::Span;
 
 /// A client of a plan, by its place in [`Plan::clients`].
@@ -234,6 +235,38 @@ pub struct Step {
     pub label: Option<String>,
     /// What happens.
     pub action: Action,
+}
+
+impl Plan {
+    /// The same with so much more time for everything that must come: for a world whose time is
+    /// real, and never exact.
+    #[must_use]
+    pub fn relaxed(mut self, slack: Duration) -> Self {
+        self.steps.iter_mut().for_each(|step| relax(&mut step.action, slack));
+        self
+    }
+}
+
+fn relax(action: &mut Action, slack: Duration) {
+    let more = |within: &mut Within| match within {
+        Within::Time(time) => *time = time.saturating_add(slack),
+        Within::Eventually => {}
+    };
+    match action {
+        Action::Expect(expect) => more(&mut expect.within),
+        Action::ExpectConnection(expect) => more(&mut expect.within),
+        Action::Together(steps) => steps.iter_mut().for_each(|step| relax(&mut step.action, slack)),
+        Action::Connect { .. }
+        | Action::Disconnect { .. }
+        | Action::Emit(_)
+        | Action::Server(_)
+        | Action::Raw(_)
+        | Action::Advance(_)
+        | Action::Fault { .. }
+        | Action::Heal(_)
+        | Action::Never(_)
+        | Action::ExpectRooms { .. } => {}
+    }
 }
 
 /// What happens in a step.

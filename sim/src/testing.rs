@@ -132,7 +132,7 @@ impl Check {
     fn play(&self, loaded: &Loaded, seed: u64) -> (Plan, History) {
         let options = PlanOptions { network: None, sabotage: self.sabotage };
         let plan = loaded.scenario.plan(seed, &options);
-        let options = RunOptions { network: self.network, max_wall: None };
+        let options = RunOptions { network: self.network, ..RunOptions::default() };
         let history = run::run(&plan, &options);
         (plan, history)
     }

@@ -143,6 +143,9 @@ codes! {
     BYSTANDER = "OH0335" P19 ["SIO-CONN-05" "SIO-ERR-01" "EIO-ERR-08"]
         "A connection ended though nothing had touched it, while another peer sent hostile bytes. \
          Whatever a peer sends, only its own connection may suffer.";
+    SERVER_DIED = "OH0336" P19 ["SIO-CONN-05" "SIO-ERR-01" "EIO-ERR-08"]
+        "The process of the server under test ended by itself. Whatever clients send, a server has \
+         to live on.";
     NOT_MET = "OH0350" File []
         "An `expect` was not met: what it waits for did not arrive at a client in time.";
     TOO_MANY = "OH0351" File []
@@ -203,8 +206,8 @@ pub(crate) const NOT_PLAYED: &str = "OH0409";
 const NOT_PLAYED_TEXT: &str = "The scenario needs something that the server under test cannot do, \
     and was not played. `overheard targets` lists what each file needs.";
 pub(crate) const NO_SERVER: &str = "OH0410";
-const NO_SERVER_TEXT: &str = "The server under test could not be started or reached, or it ended \
-    by itself. Nothing can be said about it.";
+const NO_SERVER_TEXT: &str = "The server under test could not be started or reached. Nothing can be \
+    said about it.";
 
 #[cfg(test)]
 mod tests {

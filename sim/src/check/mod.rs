@@ -120,6 +120,10 @@ fn unknowns(case: &Case<'_>, sheet: &mut Sheet) {
         Some(EndReason::NoServer(why)) => {
             sheet.unknown(codes::NO_SERVER, format!("there is no server: {why}"), None);
         }
+        Some(EndReason::ServerDied(how)) => {
+            let title = format!("the server ended by itself: {how}");
+            sheet.find(case.finding(&codes::SERVER_DIED, None, title));
+        }
         None => sheet.unknown(codes::NO_END, "the history has no end".to_owned(), None),
     }
     for fault in &case.facts.faults {

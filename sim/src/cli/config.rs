@@ -42,6 +42,10 @@ pub(crate) struct Profile {
     pub(crate) jobs: Option<std::num::NonZeroUsize>,
     #[serde(default, deserialize_with = "parsed")]
     pub(crate) network: Option<super::network::NetworkChoice>,
+    pub(crate) target: Option<String>,
+    pub(crate) start: Option<String>,
+    #[serde(default, deserialize_with = "parsed")]
+    pub(crate) slack: Option<Wall>,
     pub(crate) fail_fast: Option<u32>,
     pub(crate) verify_determinism: Option<Verification>,
     #[serde(default, deserialize_with = "parsed")]
@@ -134,6 +138,11 @@ impl Config {
     /// A path of the project's file, seen from here.
     pub(crate) fn path_from_root(&self, path: &Path) -> PathBuf {
         self.root.join(path)
+    }
+
+    /// What the chosen profile says, or else the default one.
+    pub(crate) fn value<T>(&self, from: impl Fn(&Profile) -> Option<T>) -> Option<T> {
+        from(&self.chosen).or_else(|| from(&self.default))
     }
 
     /// The same for texts.

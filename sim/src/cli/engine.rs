@@ -9,7 +9,7 @@ use overheard::history::History;
 use overheard::plan::{Plan, Sabotage};
 use overheard::report::ladder::{self, Style};
 use overheard::report::{Invalid, Scenario, Text};
-use overheard::run::{self, RunOptions};
+use overheard::run::{self, NetworkKind, RunOptions, Target};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::{Outcome, Verdict};
@@ -17,14 +17,31 @@ use overheard::verdict::{Outcome, Verdict};
 use super::environment::Environment;
 use super::exit::Failure;
 use super::network::NetworkChoice;
+use super::target::Named;
 
 /// What the command line says about a run besides its scenario and seed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct World {
     /// The network and its links.
     pub(crate) network: NetworkChoice,
+    /// The server.
+    pub(crate) target: Target,
+    /// The same as it was named.
+    pub(crate) named: Named,
+    /// How much later something may come where time is real.
+    pub(crate) slack: Duration,
     /// A bug to plant.
     pub(crate) sabotage: Option<Sabotage>,
+}
+
+impl World {
+    /// What carries the bytes: a server that is not ours is reached by TCP only.
+    pub(crate) fn kind(&self) -> NetworkKind {
+        match self.target {
+            Target::BuiltIn => self.network.kind.unwrap_or_default(),
+            Target::At(..) | Target::Started(_) => NetworkKind::Tcp,
+        }
+    }
 }
 
 /// Reads a scenario file and those that it uses.
@@ -40,15 +57,17 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Makes every random choice.
-pub(crate) fn plan(loaded: &Loaded, seed: u64, world: World) -> Plan {
+pub(crate) fn plan(loaded: &Loaded, seed: u64, world: &World) -> Plan {
     let options = PlanOptions { network: world.network.links, sabotage: world.sabotage };
-    loaded.scenario.plan(seed, &options)
+    let plan = loaded.scenario.plan(seed, &options);
+    if world.kind().is_real() { plan.relaxed(world.slack) } else { plan }
 }
 
 /// Plays a plan.
-pub(crate) fn run(plan: &Plan, world: World, max_wall: Duration) -> History {
-    let network = world.network.kind.unwrap_or_default();
-    let mut history = run::run(plan, &RunOptions { network, max_wall: Some(max_wall) });
+pub(crate) fn run(plan: &Plan, world: &World, max_wall: Duration) -> History {
+    let target = world.target.clone();
+    let mut history =
+        run::run(plan, &RunOptions { network: world.kind(), target, max_wall: Some(max_wall) });
     if let Some(links) = world.network.links {
         // Links that are not the file's belong to what a trace must say to be played again.
         history.header.network = format!("{},{}", history.header.network, links.name());

@@ -11,6 +11,8 @@ pub(crate) struct Environment {
     pub(crate) seed: Option<String>,
     /// `OVERHEARD_JOBS`.
     pub(crate) jobs: Option<String>,
+    /// `OVERHEARD_TARGET`.
+    pub(crate) target: Option<String>,
     /// `OVERHEARD_CONFIG`.
     pub(crate) config: Option<PathBuf>,
     /// `OVERHEARD_LOG`.
@@ -47,6 +49,7 @@ impl Environment {
             profile: text("OVERHEARD_PROFILE"),
             seed: text("OVERHEARD_SEED"),
             jobs: text("OVERHEARD_JOBS"),
+            target: text("OVERHEARD_TARGET"),
             config: text("OVERHEARD_CONFIG").map(PathBuf::from),
             log: text("OVERHEARD_LOG"),
             reporter: text("OVERHEARD_REPORTER"),

@@ -25,6 +25,7 @@ mod settings;
 mod signals;
 mod suite;
 mod tags;
+mod target;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;

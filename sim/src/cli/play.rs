@@ -14,6 +14,7 @@ use super::choices::TraceKeeping;
 use super::engine::{self, Loaded, World};
 use super::pool::{self, Trouble};
 use super::seeds;
+use super::target::Named;
 
 /// Where a bug of the tool itself can be told.
 pub(crate) const BUG_HINT: &str =
@@ -59,15 +60,15 @@ struct Played {
 /// Plays a job.
 pub(crate) fn play(job: &Job, manner: &Manner) -> Run {
     let partial: Arc<Mutex<Option<History>>> = Arc::default();
-    let (world, max_wall) = (manner.world, manner.max_wall);
+    let (world, max_wall) = (manner.world.clone(), manner.max_wall);
     let work = {
         let (job, partial) = (job.clone(), Arc::clone(&partial));
         move || {
-            let plan = engine::plan(&job.loaded, job.seed, world);
-            let history = engine::run(&plan, world, max_wall);
+            let plan = engine::plan(&job.loaded, job.seed, &world);
+            let history = engine::run(&plan, &world, max_wall);
             *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(history.clone());
             let difference =
-                job.twice.then(|| differs(&history, engine::run(&plan, world, max_wall)));
+                job.twice.then(|| differs(&history, engine::run(&plan, &world, max_wall)));
             let verdict = engine::judge_without_marks(&plan, &history);
             let ladder = engine::ladder(&history, &verdict);
             Played { plan, history, verdict, ladder, difference: difference.flatten() }
@@ -196,14 +197,18 @@ fn blank(job: &Job, manner: &Manner) -> Run {
         unreached: BTreeSet::new(),
         trouble: None,
         story: Text::default(),
-        replay: replay(scenario.file(), job.seed, manner.world),
+        replay: replay(scenario.file(), job.seed, &manner.world),
         trace: None,
     }
 }
 
 /// The command that plays a run again, to be pasted.
-pub(crate) fn replay(file: &str, seed: u64, world: World) -> String {
-    let mut command = format!("overheard replay {} --seed {}", quoted(file), seeds::show(seed));
+pub(crate) fn replay(file: &str, seed: u64, world: &World) -> String {
+    let verb = if world.named == Named::BuiltIn { "replay" } else { "run" };
+    let mut command = format!("overheard {verb} {} --seed {}", quoted(file), seeds::show(seed));
+    if let Some((flag, value)) = world.named.words() {
+        command.push_str(&format!(" {flag} {}", quoted(value)));
+    }
     let network = world.network.to_string();
     if !network.is_empty() {
         command.push_str(" --network ");
@@ -286,8 +291,8 @@ mod tests {
     #[test]
     fn two_histories_of_one_seed_are_told_and_kept() {
         let (job, manner, folder) = job();
-        let plan = engine::plan(&job.loaded, 1, manner.world);
-        let history = engine::run(&plan, manner.world, manner.max_wall);
+        let plan = engine::plan(&job.loaded, 1, &manner.world);
+        let history = engine::run(&plan, &manner.world, manner.max_wall);
         assert_eq!(differs(&history, history.clone()), None);
         let mut second = history.clone();
         second.events[1].t += 1;
@@ -310,8 +315,8 @@ mod tests {
     #[test]
     fn a_panic_is_an_internal_error_with_its_place_and_trace() {
         let (job, manner, folder) = job();
-        let plan = engine::plan(&job.loaded, 1, manner.world);
-        let history = engine::run(&plan, manner.world, manner.max_wall);
+        let plan = engine::plan(&job.loaded, 1, &manner.world);
+        let history = engine::run(&plan, &manner.world, manner.max_wall);
         let trouble = Trouble::Panicked("index out of bounds at src/lib.rs:1:1".to_owned());
         let run = failed(&job, &manner, &trouble, Some(&history));
         assert_eq!((run.status, exit_of(run.status).code()), (Status::Broken, 70));
@@ -323,11 +328,11 @@ mod tests {
 
     #[test]
     fn the_command_can_be_pasted() {
-        let command = replay("a b/it's.yaml", 0x5eed, World::default());
+        let command = replay("a b/it's.yaml", 0x5eed, &World::default());
         assert_eq!(command, r"overheard replay 'a b/it'\''s.yaml' --seed 0x5eed");
         let world = World { network: "memory,wifi".parse().unwrap(), ..World::default() };
         assert_eq!(
-            replay("a.yaml", 1, world),
+            replay("a.yaml", 1, &world),
             "overheard replay a.yaml --seed 0x1 --network memory,wifi"
         );
         assert_eq!(quoted("-x.yaml"), "'-x.yaml'");

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use overheard::plan::Mark;
 use overheard::report::{End, Run, Scenario, Start, Status, many};
+use overheard::run::kill_servers;
 use overheard::span::Span;
 
 use super::choices::{NoTests, Verification};
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
     };
     suite.begin(&start, &selected)?;
     let total = jobs.len();
-    let manner = manner(settings);
+    let manner = manner(settings)?;
     let complete = pool::run(
         jobs,
         settings.jobs.value.get(),
@@ -69,6 +70,8 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
         || signals.exit().is_some(),
         |run| suite.add(run),
     );
+    // Runs that were given up leave nobody behind.
+    kill_servers();
     let complete = complete
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot start workers: {error}")))?;
     suite.finish(total, complete, &signals);
@@ -80,7 +83,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
 
 /// Marks that a scenario must reach; they are the same for every seed.
 fn marks(loaded: &Loaded) -> Vec<(Mark, Span)> {
-    engine::plan(loaded, 1, World::default()).must_reach
+    engine::plan(loaded, 1, &World::default()).must_reach
 }
 
 /// Wall time is for the summary only.
@@ -89,13 +92,20 @@ fn now() -> Instant {
     Instant::now()
 }
 
-fn manner(settings: &Settings) -> Manner {
-    Manner {
-        world: World { network: settings.network.value, sabotage: settings.sabotage },
+fn manner(settings: &Settings) -> Result<Manner, Failure> {
+    let world = World {
+        network: settings.network.value,
+        target: settings.target.find()?,
+        named: settings.target.clone(),
+        slack: settings.slack.0,
+        sabotage: settings.sabotage,
+    };
+    Ok(Manner {
+        world,
         max_wall: settings.max_wall.value.0,
         keep: settings.trace.value,
         trace_dir: settings.trace_dir.value.clone(),
-    }
+    })
 }
 
 /// Every run, in the order of the scenarios and of their seeds.

@@ -288,8 +288,10 @@ pub enum EndReason {
     Broken(String),
     /// It was not played: the server under test cannot do what it needs.
     Skipped(String),
-    /// There was no server to play it against: it could not be started or reached, or it ended.
+    /// There was no server to play it against: it could not be started or reached.
     NoServer(String),
+    /// The server under test ended by itself.
+    ServerDied(String),
 }
 
 /// What a client asks for.

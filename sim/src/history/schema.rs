@@ -175,6 +175,7 @@ fn type_schema(kind: Type) -> Json {
                 { "type": "object", "required": ["broken"] },
                 { "type": "object", "required": ["skipped"] },
                 { "type": "object", "required": ["no-server"] },
+                { "type": "object", "required": ["server-died"] },
             ],
         }),
     }

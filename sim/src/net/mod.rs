@@ -13,6 +13,7 @@ pub(crate) mod eddy;
 mod heartbeat;
 pub(crate) mod memory;
 pub(crate) mod pipe;
+mod place;
 pub(crate) mod postman;
 mod relay;
 pub(crate) mod switchboard;
@@ -21,13 +22,12 @@ pub(crate) mod websocket;
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use smol_str::{SmolStr, ToSmolStr};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::place::{Place, PlaceError};
 pub use self::switchboard::End;
 
 /// A stream of bytes in both directions.
@@ -95,31 +95,5 @@ pub trait Network {
     /// Where requests go.
     fn place(&self) -> Place {
         Place::default()
-    }
-}
-
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The address to connect to; a simulated network has its own.
-    pub address: SocketAddr,
-    /// What a `Host` header says.
-    pub host: SmolStr,
-    /// The path of the engine, from `/` to `/`.
-    pub path: SmolStr,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        Self { host: SmolStr::new_static("server"), ..Self::at(address) }
-    }
-}
-
-impl Place {
-    /// An address, with the path that everybody has.
-    #[must_use]
-    pub fn at(address: SocketAddr) -> Self {
-        Self { address, host: address.to_smolstr(), path: SmolStr::new_static("/socket.io/") }
     }
 }

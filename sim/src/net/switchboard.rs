@@ -288,6 +288,11 @@ impl Switchboard {
         pipes.len() as u64
     }
 
+    /// Whether a fault is at work on a client.
+    pub(crate) fn is_troubled(&self, client: u32) -> bool {
+        self.end(client).is_some_and(|end| !end.calm.get())
+    }
+
     /// Open connections of everybody.
     pub(crate) fn connections(&self) -> u64 {
         let open = |end: &Rc<End>| end.pipes().iter().filter(|pipe| pipe.is_open()).count() as u64;

@@ -154,7 +154,7 @@ impl Model {
             rows: 0,
             ghosts: Vec::new(),
             raced: 0,
-            rooms: Rooms::new(sockets),
+            rooms: Rooms::new(sockets, facts.exact),
             names: Names::default(),
             data: Table::with_hasher(FixedState::with_seed(4)),
             open: Table::with_hasher(FixedState::with_seed(5)),

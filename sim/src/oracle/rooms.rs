@@ -42,10 +42,11 @@ pub struct Change {
 pub struct Timeline(SmallVec<[Change; 1]>);
 
 impl Timeline {
-    /// Adds a change. A point behind everything else makes that history.
-    pub fn add(&mut self, change: Change) {
+    /// Adds a change. Where changes and questions come in the order of time, a point behind
+    /// everything else makes that history.
+    pub fn add(&mut self, change: Change, in_order: bool) {
         let point = change.certain && change.at.lo == change.at.hi;
-        if point && self.0.iter().all(|known| known.at.hi <= change.at.lo) {
+        if in_order && point && self.0.iter().all(|known| known.at.hi <= change.at.lo) {
             self.0.clear();
         }
         self.0.push(change);
@@ -84,24 +85,27 @@ pub struct Rooms {
     joined: Vec<Vec<u32>>,
     /// Sockets whose connection is lost, and that will be recovered.
     lost: Vec<bool>,
+    /// Whether changes and questions come in the order of time.
+    in_order: bool,
 }
 
 impl Rooms {
     /// Nobody is there, out of so many.
     #[must_use]
-    pub fn new(sockets: usize) -> Self {
+    pub fn new(sockets: usize, in_order: bool) -> Self {
         Self {
             sockets: BTreeMap::new(),
             members: Table::with_hasher(FixedState::with_seed(3)),
             joined: vec![Vec::new(); sockets],
             lost: vec![false; sockets],
+            in_order,
         }
     }
 
     /// A socket is let in, or leaves and may come back.
     pub fn connect(&mut self, nsp: u32, sid: u32, change: Change) {
         self.lost[index(sid)] = false;
-        self.sockets.entry(nsp).or_default().entry(sid).or_default().add(change);
+        self.sockets.entry(nsp).or_default().entry(sid).or_default().add(change, self.in_order);
     }
 
     /// A socket is lost; it keeps its rooms.
@@ -142,13 +146,14 @@ impl Rooms {
                 joined.push(room);
                 Timeline::default()
             });
-            timeline.add(change);
+            timeline.add(change, self.in_order);
         } else if point {
             joined.retain(|known| *known != room);
             self.forget(nsp, sid, room);
         } else {
             // It may leave what it is about to join: what is known of that may come later.
-            self.members.entry((nsp, room)).or_default().entry(sid).or_default().add(change);
+            let members = self.members.entry((nsp, room)).or_default();
+            members.entry(sid).or_default().add(change, self.in_order);
         }
     }
 
@@ -230,7 +235,7 @@ mod tests {
 
     fn timeline(changes: &[Change]) -> Timeline {
         let mut timeline = Timeline::default();
-        changes.iter().for_each(|change| timeline.add(*change));
+        changes.iter().for_each(|change| timeline.add(*change, true));
         timeline
     }
 
@@ -257,9 +262,9 @@ mod tests {
     #[test]
     fn an_uncertain_change_settles_nothing() {
         let mut joins = timeline(&[change(1, 2, true)]);
-        joins.add(Change { at: Window { lo: 5, hi: 6 }, begins: false, certain: false });
+        joins.add(Change { at: Window { lo: 5, hi: 6 }, begins: false, certain: false }, true);
         assert_eq!(joins.at(Window::point(9)), Tri::Maybe);
-        joins.add(change(10, 11, false));
+        joins.add(change(10, 11, false), true);
         assert_eq!(joins.at(Window::point(12)), Tri::No);
     }
 
@@ -267,7 +272,10 @@ mod tests {
     fn points_are_exact() {
         let mut joins = timeline(&[change(5, 5, true)]);
         assert_eq!([joins.at(Window::point(4)), joins.at(Window::point(6))], [Tri::No, Tri::Yes]);
-        joins.add(change(7, 7, false));
+        joins.add(change(7, 7, false), true);
         assert_eq!(joins.at(Window::point(8)), Tri::No);
+        let mut known = timeline(&[change(1, 2, true)]);
+        known.add(change(9, 9, false), false);
+        assert_eq!(known.at(Window::point(5)), Tri::Yes, "asked later of an earlier time");
     }
 }

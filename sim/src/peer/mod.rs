@@ -183,6 +183,14 @@ impl Peer {
         !state.client.is_idle() && state.sockets.values().any(waits)
     }
 
+    /// Namespaces in which it has a socket that is connected.
+    pub(crate) fn connected(&self) -> Vec<SmolStr> {
+        let state = self.state.borrow();
+        let sockets = state.sockets.iter();
+        let connected = sockets.filter(|(_, socket)| state.client.sid(**socket).is_some());
+        connected.map(|(nsp, _)| nsp.clone()).collect()
+    }
+
     /// Whether nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.state.borrow().client.is_idle()

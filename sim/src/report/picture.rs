@@ -71,6 +71,7 @@ fn end(reason: &EndReason) -> String {
         EndReason::Broken(why) => format!("broken: {why}"),
         EndReason::Skipped(why) => format!("not played: {why}"),
         EndReason::NoServer(why) => format!("no server: {why}"),
+        EndReason::ServerDied(how) => format!("the server ended by itself: {how}"),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn play(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, Stri
     let postmen: Rc<Vec<_>> = Rc::new(racks.map(|_| Postman::new(clock.clone())).collect());
     let weather = Weather { clock, board: board.clone() };
     let network: Rc<dyn Network> = Rc::new(Eddy::new(weather, postmen.clone(), recorder.clone()));
-    let seat = ServerSeat::new(&plan, &recorder);
+    let seat = ServerSeat::new(&plan, &recorder, false);
     let stage = Rc::new(Eddies::new(plan.network.racks));
     let parts = (recorder.clone(), board);
     let world = build(&plan, options, parts, network.clone(), (seat.clone(), stage.clone()))?;

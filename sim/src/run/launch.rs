@@ -9,12 +9,11 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::net::Place;
-use crate::plan::options::VARIABLE;
+use crate::plan::{SERVER_VARIABLE, ServerOptions};
 
 /// How long a server may take until it listens. What has to be built or installed for it is to be
 /// done before: it would be done again for each run.
@@ -114,12 +113,14 @@ impl Process {
     /// It does not come to that.
     pub(crate) async fn start(
         command: &str,
-        options: &Value,
+        options: &ServerOptions,
         port: u16,
     ) -> Result<Self, LaunchError> {
         let command_line = command.to_owned();
+        // Names and numbers: there is nothing that JSON cannot say.
+        let options = serde_json::to_string(options).unwrap_or_default();
         let mut child = shell(command)
-            .env(VARIABLE, options.to_string())
+            .env(SERVER_VARIABLE, options)
             .env("PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -143,7 +144,8 @@ impl Process {
                 }
             }));
         }
-        let stderr = stderr.map(|stderr| tokio::task::spawn_local(listen(stderr, said.clone(), |_| {})));
+        let stderr =
+            stderr.map(|stderr| tokio::task::spawn_local(listen(stderr, said.clone(), |_| {})));
         let listens = async {
             loop {
                 let seen = news.count();
@@ -221,7 +223,7 @@ fn kill_group(group: u32) {
     let group = i32::try_from(group).ok().and_then(Pid::from_raw);
     if let Some(group) = group {
         // It may have ended by itself.
-        drop(kill_process_group(group, Signal::KILL));
+        kill_process_group(group, Signal::KILL).ok();
     }
 }
 
@@ -268,7 +270,7 @@ mod tests {
 
     fn start(command: &str) -> Result<Process, LaunchError> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        LocalSet::new().block_on(&runtime, Process::start(command, &serde_json::json!({}), 0))
+        LocalSet::new().block_on(&runtime, Process::start(command, &ServerOptions::default(), 0))
     }
 
     #[test]

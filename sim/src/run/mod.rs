@@ -8,15 +8,22 @@ mod acts;
 mod conductor;
 mod eddies;
 mod faults;
+mod fence;
+mod launch;
+mod live;
 mod stage;
+mod time;
 mod waits;
 mod wall;
 pub(crate) mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::launch::kill_servers;
 use crate::history::{EndReason, Event, Header, History, VERSION, What};
-use crate::plan::Plan;
+use crate::net::Place;
+use crate::plan::{Need, Plan, ServerOptions, needs};
 use crate::recorder::RUN;
 
 /// Which network a run has.
@@ -52,11 +59,25 @@ impl NetworkKind {
     }
 }
 
+/// The server that a plan is played against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Our own, in the same process: every acceptance is written down.
+    #[default]
+    BuiltIn,
+    /// One that runs already, with these options; over [`NetworkKind::Tcp`].
+    At(Place, Box<ServerOptions>),
+    /// One that this command line starts for each run; over [`NetworkKind::Tcp`].
+    Started(Arc<str>),
+}
+
 /// How a plan is run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RunOptions {
     /// On which network.
     pub network: NetworkKind,
+    /// Against which server.
+    pub target: Target,
     /// When a run is given up that takes too long in real time. Only then does the history depend
     /// on the machine.
     pub max_wall: Option<Duration>,
@@ -65,9 +86,43 @@ pub struct RunOptions {
 /// Bytes of stack of a run's thread: futures of unoptimised builds are large.
 const STACK: usize = 16 << 20;
 
+/// Why a plan cannot be played so, as the end of a sentence that begins with "it needs".
+#[must_use]
+pub fn unplayable(plan: &Plan, options: &RunOptions) -> Option<String> {
+    if options.target != Target::BuiltIn {
+        let unmet = needs(plan).into_keys().find(|need| !is_met(need, options));
+        if let Some(need) = unmet {
+            return Some(need.to_string());
+        }
+        if let Target::At(_, has) = &options.target
+            && let Err(option) = has.serve(&ServerOptions::from(&plan.server))
+        {
+            return Some(format!("another `{option}` than the running server has"));
+        }
+    }
+    let limit = options.max_wall.filter(|_| options.network.is_real())?;
+    let least = time::least(&plan.steps);
+    (least > limit).then(|| format!("{least:?} of real time, and a run may take {limit:?}"))
+}
+
+/// Whether a server of which only the clients know has what is needed.
+fn is_met(need: &Need, options: &RunOptions) -> bool {
+    match need {
+        Need::ServerActs | Need::RoomTables | Need::Sabotage(_) | Need::Quirks => false,
+        Need::Restart => matches!(options.target, Target::Started(_)),
+        // Connections are ours to break, each by itself or those of a rack together; options are
+        // compared one by one.
+        Need::Raw | Need::Racks | Need::Links | Need::Option(_) | Need::Clients(_) => true,
+    }
+}
+
 /// Runs a plan.
 #[must_use]
 pub fn run(plan: &Plan, options: &RunOptions) -> History {
+    if let Some(reason) = unplayable(plan, options) {
+        let events = ended(EndReason::Skipped(format!("it needs {reason}")));
+        return History { header: header(plan, options.network), events };
+    }
     let events = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("run".to_owned()).stack_size(STACK);
         match thread.spawn_scoped(scope, || stage::play(plan, options)) {
@@ -84,7 +139,12 @@ pub fn run(plan: &Plan, options: &RunOptions) -> History {
 
 /// The history of a run that could not be.
 fn broken(reason: &str) -> Vec<Event> {
-    let what = What::End { reason: EndReason::Broken(reason.to_owned()) };
+    ended(EndReason::Broken(reason.to_owned()))
+}
+
+/// The history of a run that has ended before it began.
+fn ended(reason: EndReason) -> Vec<Event> {
+    let what = What::End { reason };
     vec![Event { n: 0, t: 0, who: RUN, what, parent: None, step: None }]
 }
 

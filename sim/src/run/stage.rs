@@ -11,7 +11,7 @@ use super::conductor::conduct;
 use super::faults::Faults;
 use super::wall::Wall;
 use super::world::{ServerSeat, Stagehand, World};
-use super::{NetworkKind, RunOptions, broken};
+use super::{NetworkKind, RunOptions, Target, broken};
 use crate::history::Event;
 use crate::host::serve::serve;
 use crate::net::Network;
@@ -30,6 +30,7 @@ const MOST_RACKS: u8 = 8;
 /// Plays a plan on the current thread, which has nothing else to do.
 pub(super) fn play(plan: &Plan, options: &RunOptions) -> Vec<Event> {
     let played = check(plan).and_then(|()| match options.network {
+        NetworkKind::Tcp if options.target != Target::BuiltIn => super::live::play(plan, options),
         NetworkKind::Memory | NetworkKind::Tcp => play_here(plan, options),
         NetworkKind::Turmoil => super::eddies::play(plan, options),
     });
@@ -105,7 +106,7 @@ fn play_here(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, String> {
         } else {
             Rc::new(Memory::new(weather, postman.clone()))
         };
-        let seat = ServerSeat::new(&plan, &recorder);
+        let seat = ServerSeat::new(&plan, &recorder, false);
         let stage = Rc::new(Bare {
             seat: seat.clone(),
             recorder: recorder.clone(),

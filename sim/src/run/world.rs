@@ -55,6 +55,9 @@ pub(crate) struct ServerSeat {
     host: RefCell<Option<Rc<Host<TestApp>>>>,
     /// How many there were.
     incarnations: Cell<u32>,
+    /// Whether somebody else's server sits here, of which only the clients know.
+    is_foreign: bool,
+    is_down: Cell<bool>,
 }
 
 impl fmt::Debug for ServerSeat {
@@ -66,13 +69,32 @@ impl fmt::Debug for ServerSeat {
 }
 
 impl ServerSeat {
-    pub(crate) fn new(plan: &Rc<Plan>, recorder: &Recorder) -> Rc<Self> {
+    pub(crate) fn new(plan: &Rc<Plan>, recorder: &Recorder, is_foreign: bool) -> Rc<Self> {
         Rc::new(Self {
             plan: plan.clone(),
             recorder: recorder.clone(),
             host: RefCell::new(None),
             incarnations: Cell::new(0),
+            is_foreign,
+            is_down: Cell::new(false),
         })
+    }
+
+    /// Whether somebody else's server sits here.
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Somebody else's server is there.
+    pub(crate) fn came_up(&self) {
+        self.is_down.set(false);
+        self.recorder.record(SERVER, What::Up);
+    }
+
+    /// Whether nobody is let in: it has died, or closed its door.
+    pub(crate) fn is_away(&self) -> bool {
+        let host = self.host();
+        if self.is_foreign { self.is_down.get() } else { host.is_none_or(|host| host.is_closed()) }
     }
 
     /// A new process, with nothing in it.
@@ -104,8 +126,12 @@ impl ServerSeat {
 
     /// It has died.
     pub(crate) fn died(&self) {
-        if let Some(host) = self.host.borrow_mut().take() {
+        let host = self.host.borrow_mut().take();
+        if let Some(host) = &host {
             host.die();
+        }
+        if host.is_some() || self.is_foreign {
+            self.is_down.set(true);
             self.recorder.record(SERVER, What::Down);
         }
     }
@@ -179,10 +205,8 @@ impl World {
 
     /// Whether something will happen by itself. `last`: also that lost connections are found out.
     fn is_busy(&self, last: bool) -> bool {
-        let host = self.seat.host();
-        let closed = host.as_ref().is_none_or(|host| host.is_closed());
-        let troubled = closed || self.faults.any();
-        let waits = host.is_some_and(|host| {
+        let troubled = self.seat.is_away() || self.faults.any();
+        let waits = self.seat.host().is_some_and(|host| {
             host.see(|hosted| {
                 let stats = hosted.server().stats();
                 hosted.app().poll_timeout().is_some() || stats.broadcast_acks > 0
@@ -205,6 +229,9 @@ impl World {
             let news = self.recorder.last_news().max(self.board.in_flight_until());
             let at = news.saturating_add(quiet);
             if now >= at && !self.is_busy(last) {
+                if self.seat.is_foreign() {
+                    self.fence().await;
+                }
                 self.note(What::Quiet, None);
                 return true;
             }

@@ -63,7 +63,7 @@ pub(crate) fn execute(args: &CheckHistoryArgs, context: &Context) -> Outcome {
                 Failure::new(Exit::Invalid, format!("the history's header: {error}"))
                     .help("--seed 1")
             })?;
-            let plan = engine::plan(&loaded, seed, World::default());
+            let plan = engine::plan(&loaded, seed, &World::default());
             let verdict = check::judge(&plan, &history);
             (verdict, loaded.sources)
         }

@@ -87,12 +87,12 @@ pub(crate) fn execute(args: &ReplayArgs, context: &Context) -> Outcome {
     let seed = seed(args, saved.as_ref())?;
     let saved_network = saved.as_ref().and_then(|saved| saved.header.network.parse().ok());
     let network = args.network.or(saved_network).unwrap_or_default();
-    let world = World { network, sabotage: args.sabotage };
-    let history = match replayed(&loaded, seed, world, args.max_wall.0) {
+    let world = World { network, sabotage: args.sabotage, ..World::default() };
+    let history = match replayed(&loaded, seed, &world, args.max_wall.0) {
         Ok(history) => history,
-        Err(trouble) => return told_trouble(&trouble, &file, seed, world),
+        Err(trouble) => return told_trouble(&trouble, &file, seed, &world),
     };
-    tell(args, context, &loaded, &history, seed, world, saved.as_ref())
+    tell(args, context, &loaded, &history, seed, &world, saved.as_ref())
 }
 
 /// A trace is a file of JSON lines.
@@ -135,14 +135,15 @@ fn seed(args: &ReplayArgs, saved: Option<&History>) -> Result<u64, Failure> {
 fn replayed(
     loaded: &Arc<Loaded>,
     seed: u64,
-    world: World,
+    world: &World,
     limit: Duration,
 ) -> Result<History, Trouble> {
-    let loaded = Arc::clone(loaded);
-    pool::guarded(limit, move || engine::run(&engine::plan(&loaded, seed, world), world, limit))
+    let (loaded, world) = (Arc::clone(loaded), world.clone());
+    let play = move || engine::run(&engine::plan(&loaded, seed, &world), &world, limit);
+    pool::guarded(limit, play)
 }
 
-fn told_trouble(trouble: &Trouble, file: &str, seed: u64, world: World) -> Outcome {
+fn told_trouble(trouble: &Trouble, file: &str, seed: u64, world: &World) -> Outcome {
     let replay = play::replay(file, seed, world);
     let (exit, title) = match trouble {
         Trouble::Panicked(message) => {
@@ -163,7 +164,7 @@ fn tell(
     loaded: &Loaded,
     history: &History,
     seed: u64,
-    world: World,
+    world: &World,
     saved: Option<&History>,
 ) -> Outcome {
     let until = args.until.map(|until| u64::try_from(until.as_nanos()).unwrap_or(u64::MAX));

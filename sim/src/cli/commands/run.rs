@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use overheard::plan::Sabotage;
+use overheard::run::NetworkKind;
 
 use crate::cli::choices::{self, NoTests, Progress, ReporterName, TraceKeeping, Verification};
 use crate::cli::config::{Profile, Wall};
@@ -16,6 +17,7 @@ use crate::cli::seeds::SeedChoice;
 use crate::cli::select::Selection;
 use crate::cli::settings::{Origin, Sourced, pick, pick_env};
 use crate::cli::suite;
+use crate::cli::target::{Named, SLACK, TargetArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +26,8 @@ Examples:
   overheard run a.yaml --seed 0x5eed              one seed, as a message gave it
   overheard run --seeds 500 --network memory      many seeds, quickly
   overheard run --failed                          once more what failed last time
+  overheard run --target http://127.0.0.1:3000    against a server that runs
+  overheard run --start 'node server.mjs'         against one that is started for each run
   overheard run --report junit=out.xml --reporter github";
 
 const MORE: &str = "\
@@ -44,6 +48,8 @@ pub(crate) struct RunArgs {
     #[arg(long, help_heading = "Which scenarios", conflicts_with_all = ["seed", "seeds"])]
     pub(crate) failed: bool,
     #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
     pub(crate) how: How,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -62,7 +68,7 @@ pub(crate) struct How {
     /// Runs at a time [default: processors]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// turmoil or memory, and lan, wifi, mobile or satellite instead of the files' links
+    /// turmoil, memory or tcp, and lan, wifi, mobile or satellite instead of the files' links
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<NetworkChoice>,
     /// Stop after N runs that did not pass [default: 1 if given without N]
@@ -120,6 +126,8 @@ pub(crate) struct Settings {
     pub(crate) seeds: Option<Sourced<NonZeroU32>>,
     pub(crate) jobs: Sourced<NonZeroUsize>,
     pub(crate) network: Sourced<NetworkChoice>,
+    pub(crate) target: Named,
+    pub(crate) slack: Wall,
     pub(crate) fail_fast: Sourced<u32>,
     pub(crate) verify_determinism: Sourced<Verification>,
     pub(crate) max_wall: Sourced<Wall>,
@@ -151,6 +159,22 @@ impl Settings {
         )?;
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let reporter = pick_env(output.reporter, reporter, config, |profile| profile.reporter);
+        let network =
+            or(pick(how.network, config, |profile| profile.network), NetworkChoice::default());
+        let target = Named::pick(
+            &args.target,
+            env.target.as_deref(),
+            config.value(|profile| profile.target.clone()),
+            config.value(|profile| profile.start.clone()),
+        );
+        let is_real = target != Named::BuiltIn || network.value.kind == Some(NetworkKind::Tcp);
+        let jobs = pick_env(how.jobs, jobs, config, |profile| profile.jobs);
+        let jobs = if is_real {
+            let origin = jobs.as_ref().map_or(Origin::BuiltIn, |jobs| jobs.origin.clone());
+            Sourced::new(target.jobs(jobs.map(|jobs| jobs.value), processors), origin)
+        } else {
+            or(jobs, processors)
+        };
         let verify = pick(how.verify_determinism, config, |profile| profile.verify_determinism);
         let folder =
             |profile: &Profile| profile.trace_dir.as_ref().map(|path| config.path_from_root(path));
@@ -158,13 +182,12 @@ impl Settings {
         Ok(Self {
             seed: pick_env(how.seed, seed, config, |profile| profile.seed),
             seeds: pick(how.seeds, config, |profile| profile.seeds),
-            jobs: or(pick_env(how.jobs, jobs, config, |profile| profile.jobs), processors),
-            network: or(
-                pick(how.network, config, |profile| profile.network),
-                NetworkChoice::default(),
-            ),
+            jobs,
+            network,
+            target,
+            slack: args.target.slack.or(config.value(|profile| profile.slack)).unwrap_or(SLACK),
             fail_fast: or(pick(how.fail_fast, config, |profile| profile.fail_fast), 0),
-            verify_determinism: verify.unwrap_or(if env.ci {
+            verify_determinism: verify.unwrap_or(if env.ci && !is_real {
                 Sourced::new(Verification::Sample, Origin::Ci)
             } else {
                 Sourced::new(Verification::Off, Origin::BuiltIn)

@@ -1,0 +1,98 @@
+//! `--target` and `--start`: whose server is tested.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use clap::Args;
+use overheard::net::Place;
+use overheard::plan::ServerOptions;
+use overheard::run::Target;
+
+use super::config::Wall;
+use super::exit::Failure;
+
+/// How much later than a file says something may come where time is real: scheduling, and a process
+/// that shares its processors.
+pub(crate) const SLACK: Wall = Wall(std::time::Duration::from_secs(1));
+
+/// Runs at a time for each processor where most of them wait most of the time.
+const PER_PROCESSOR: usize = 8;
+
+/// Whose server is tested.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Whose server")]
+pub(crate) struct TargetArgs {
+    /// A server that runs, by its URL: one run at a time, in real time
+    #[arg(long, value_name = "URL", conflicts_with_all = ["start", "sabotage"])]
+    pub(crate) target: Option<String>,
+    /// A command that starts a server, for each run anew
+    #[arg(long, value_name = "COMMAND", conflicts_with = "sabotage")]
+    pub(crate) start: Option<String>,
+    /// How much later something may come where time is real [default: 1s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    pub(crate) slack: Option<Wall>,
+}
+
+/// A target as it was named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// None.
+    #[default]
+    BuiltIn,
+    /// By URL.
+    Url(String),
+    /// By a command.
+    Command(String),
+}
+
+impl Named {
+    /// What the command line says, or the environment, or a profile.
+    pub(crate) fn pick(
+        args: &TargetArgs,
+        environment: Option<&str>,
+        target: Option<String>,
+        start: Option<String>,
+    ) -> Self {
+        let given = args.target.clone().map(Self::Url);
+        let given = given.or_else(|| args.start.clone().map(Self::Command));
+        let set = given.or_else(|| environment.map(|url| Self::Url(url.to_owned())));
+        let profile = target.map(Self::Url).or_else(|| start.map(Self::Command));
+        set.or(profile).unwrap_or_default()
+    }
+
+    /// The target itself. A server that runs is asked what it is.
+    pub(crate) fn find(&self) -> Result<Target, Failure> {
+        match self {
+            Self::BuiltIn => Ok(Target::BuiltIn),
+            Self::Command(command) => Ok(Target::Started(Arc::from(command.as_str()))),
+            Self::Url(url) => {
+                let place = Place::find(url);
+                let place = place.map_err(|error| Failure::usage(error.to_string()))?;
+                Ok(Target::At(place, Box::new(ServerOptions::default())))
+            }
+        }
+    }
+
+    /// As it is written on the command line.
+    pub(crate) fn words(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::BuiltIn => None,
+            Self::Url(url) => Some(("--target", url)),
+            Self::Command(command) => Some(("--start", command)),
+        }
+    }
+
+    /// How many runs there may be at a time: on one server, they would hear each other.
+    pub(crate) fn jobs(
+        &self,
+        chosen: Option<NonZeroUsize>,
+        processors: NonZeroUsize,
+    ) -> NonZeroUsize {
+        let many =
+            processors.saturating_mul(NonZeroUsize::new(PER_PROCESSOR).unwrap_or(processors));
+        match self {
+            Self::Url(_) => NonZeroUsize::MIN,
+            Self::BuiltIn | Self::Command(_) => chosen.unwrap_or(many),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A sound end for "never" where only clients are watched.
+//!
+//! One connection keeps its order, both ways. When every socket has had an answer to something that
+//! it asked after everybody's last word was answered, what those words led to has arrived, or never
+//! will; waiting alone would prove nothing.
+
+use smol_str::SmolStr;
+
+use super::world::World;
+use crate::peer::{How, Wish};
+
+/// How long a fence may take: what is not answered by then says nothing.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The word that the chat contract gives back.
+const ECHO: SmolStr = SmolStr::new_static("echo");
+
+impl World {
+    /// Asks for an echo on every socket, twice: when the first ones are back, the server has taken
+    /// in everything that was said before, and the second ones come behind what it led to.
+    pub(super) async fn fence(&self) {
+        for _ in 0..2 {
+            let mut ops = Vec::new();
+            let args = self.recorder.share(vec!["fence".into()]);
+            for (number, peer) in (0..).zip(&self.peers) {
+                if self.board.is_troubled(number) {
+                    continue;
+                }
+                for nsp in peer.connected() {
+                    let op = self.recorder.new_op(None, None);
+                    let how = How { ack: true, timeout: Some(PATIENCE), volatile: false };
+                    peer.wish(Wish::Emit { op, nsp, event: ECHO, args: args.clone(), how });
+                    ops.push(op);
+                }
+            }
+            let at = self.now().saturating_add(crate::net::clock::nanos(PATIENCE));
+            self.ops_done(&ops, at).await;
+        }
+    }
+}
