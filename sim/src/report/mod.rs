@@ -233,6 +233,9 @@ impl Scenario {
             self.unreached.intersection(&run.unreached).copied().collect()
         };
         self.played += 1;
+        if run.status == Status::Skip {
+            self.unreached.clear();
+        }
         self.status = self.status.max(run.status);
         if run.status.is_bad() || self.runs.is_empty() {
             self.runs.push(run);
@@ -242,7 +245,7 @@ impl Scenario {
     /// Whether all its runs have been played; then a mark that none reached makes it unknown.
     pub fn finish(&mut self) -> bool {
         let complete = self.played == self.planned;
-        if complete && self.status != Status::Skip && !self.unreached.is_empty() {
+        if complete && !self.unreached.is_empty() {
             self.status = self.status.max(Status::Unknown);
         }
         complete

@@ -76,7 +76,7 @@ impl Tap {
         let marks: Vec<String> =
             scenario.must_reach.iter().map(|(mark, _)| mark.to_string()).collect();
         let description = format!("{}: {} occurred", scenario.file, marks.join(", "));
-        let sentence = scenario.unreached_sentence().filter(|_| scenario.status != Status::Skip);
+        let sentence = scenario.unreached_sentence();
         let mut text = self.point(sentence.is_none(), &description);
         if let Some(sentence) = sentence {
             let members =

@@ -84,6 +84,9 @@ impl World {
                 Action::Expect(expect) => self.expect(expect).await,
                 Action::Never(never) => self.never(never).await,
                 Action::ExpectConnection(expect) => self.expect_connection(expect).await,
+                Action::ExpectRooms { at, namespace, .. } if self.seat.is_foreign() => {
+                    self.ask_rooms(at, namespace, step.id.0).await;
+                }
                 Action::ExpectRooms { .. } => self.snapshot(true, number),
             }
             if acts(&step.action) {

@@ -1,4 +1,6 @@
-//! A sound end for "never" where only clients are watched.
+//! What has to be asked where only clients are watched.
+//!
+//! "Never" needs a sound end.
 //!
 //! One connection keeps its order, both ways. When every socket has had an answer to something that
 //! it asked after everybody's last word was answered, what those words led to has arrived, or never
@@ -7,13 +9,20 @@
 use smol_str::SmolStr;
 
 use super::world::World;
+use crate::history::Args;
 use crate::peer::{How, Wish};
+use crate::plan::ClientId;
 
 /// How long a fence may take: what is not answered by then says nothing.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The word that the chat contract gives back.
 const ECHO: SmolStr = SmolStr::new_static("echo");
+
+/// The question for one's own rooms.
+const ROOMS: SmolStr = SmolStr::new_static("rooms");
+
+const ASKED: How = How { ack: true, timeout: Some(PATIENCE), volatile: false };
 
 impl World {
     /// Asks for an echo on every socket, twice: when the first ones are back, the server has taken
@@ -28,13 +37,29 @@ impl World {
                 }
                 for nsp in peer.connected() {
                     let op = self.recorder.new_op(None, None);
-                    let how = How { ack: true, timeout: Some(PATIENCE), volatile: false };
-                    peer.wish(Wish::Emit { op, nsp, event: ECHO, args: args.clone(), how });
+                    peer.wish(Wish::Emit { op, nsp, event: ECHO, args: args.clone(), how: ASKED });
                     ops.push(op);
                 }
             }
-            let at = self.now().saturating_add(crate::net::clock::nanos(PATIENCE));
-            self.ops_done(&ops, at).await;
+            self.ops_done(&ops, self.patience()).await;
         }
+    }
+
+    /// Lets clients ask which rooms they are in.
+    pub(super) async fn ask_rooms(&self, who: &[ClientId], namespace: &str, step: u32) {
+        let mut ops = Vec::new();
+        for peer in who.iter().filter_map(|client| self.peer(*client)) {
+            for nsp in peer.connected().into_iter().filter(|nsp| nsp == namespace) {
+                let op = self.recorder.new_op(Some(step), None);
+                let (event, args) = (ROOMS, Args::default());
+                peer.wish(Wish::Emit { op, nsp, event, args, how: ASKED });
+                ops.push(op);
+            }
+        }
+        self.ops_done(&ops, self.patience()).await;
+    }
+
+    fn patience(&self) -> u64 {
+        self.now().saturating_add(crate::net::clock::nanos(PATIENCE))
     }
 }

@@ -108,11 +108,16 @@ pub fn unplayable(plan: &Plan, options: &RunOptions) -> Option<String> {
 /// Whether a server of which only the clients know has what is needed.
 fn is_met(need: &Need, options: &RunOptions) -> bool {
     match need {
-        Need::ServerActs | Need::RoomTables | Need::Sabotage(_) | Need::Quirks => false,
+        Need::ServerActs | Need::Sabotage(_) | Need::Quirks => false,
         Need::Restart => matches!(options.target, Target::Started(_)),
         // Connections are ours to break, each by itself or those of a rack together; options are
-        // compared one by one.
-        Need::Raw | Need::Racks | Need::Links | Need::Option(_) | Need::Clients(_) => true,
+        // compared one by one; clients can ask for their rooms.
+        Need::RoomTables
+        | Need::Raw
+        | Need::Racks
+        | Need::Links
+        | Need::Option(_)
+        | Need::Clients(_) => true,
     }
 }
 

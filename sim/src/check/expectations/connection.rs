@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use overheard_core::value::Value;
 use smol_str::SmolStr;
 
 use super::Judge;
 use crate::check::codes::{CONNECTION, LET_IN, RAW_ENDING, ROOM_LIST, TURNED_AWAY};
 use crate::check::sheet::{Sheet, concern};
 use crate::history::{Event, What};
-use crate::oracle::facts::Pos;
+use crate::oracle::facts::{Emit, Life, Op, Pos};
 use crate::oracle::names::index;
 use crate::oracle::steps::Place;
 use crate::plan::{Action, ClientId, ConnectionState, ExpectConnection, Raw, Step, TransportName};
@@ -186,36 +187,26 @@ impl<'a> Judge<'_, 'a> {
         namespace: &str,
         rooms: &[String],
     ) {
-        let begin = self.begin(step.id.0).unwrap_or_default();
-        let events = &self.case.facts.events[index(begin)..];
-        let table = (begin..).zip(events).find_map(|(pos, event)| {
-            if let What::Rooms { nsp, sids, .. } = &event.what
-                && nsp == namespace
-            {
-                Some((pos, sids))
-            } else {
-                None
-            }
-        });
-        let Some((pos, sids)) = table else {
-            let title = "no table of rooms was written down here".to_owned();
-            return sheet.unknown(
-                crate::check::codes::NOT_CARRIED_OUT,
-                title,
-                Some(step.span.clone()),
-            );
+        let not_carried_out = |sheet: &mut Sheet, title: &str| {
+            let code = crate::check::codes::NOT_CARRIED_OUT;
+            sheet.unknown(code, title.to_owned(), Some(step.span.clone()));
         };
+        let begin = self.begin(step.id.0).unwrap_or_default();
+        let table = self.case.facts.exact.then(|| self.table(begin, namespace));
+        if table == Some(None) {
+            return not_carried_out(sheet, "no table of rooms was written down here");
+        }
         for client in at {
-            self.tally(sheet).judged += 1;
             let name = self.client(*client);
-            let sid = self.sid(*client, namespace, pos);
-            let sid = sid.map(|sid| self.case.facts.sids.name(sid));
-            let row = sids.iter().find(|(known, _)| Some(known) == sid);
-            let found: BTreeSet<&str> = row
-                .into_iter()
-                .flat_map(|(own, rooms)| rooms.iter().filter(move |room| *room != own))
-                .map(SmolStr::as_str)
-                .collect();
+            let found = match table.flatten() {
+                Some((pos, sids)) => Some((pos, self.row(*client, namespace, pos, sids))),
+                None => self.own_rooms(*client, namespace, step.id.0),
+            };
+            let Some((pos, found)) = found else {
+                not_carried_out(sheet, &format!("{name} had no answer to which rooms it is in"));
+                continue;
+            };
+            self.tally(sheet).judged += 1;
             let wanted: BTreeSet<&str> = rooms.iter().map(String::as_str).collect();
             if found != wanted {
                 let list = |rooms: &BTreeSet<&str>| {
@@ -231,7 +222,69 @@ impl<'a> Judge<'_, 'a> {
             }
         }
     }
+
+    /// The first table of a namespace behind a place.
+    fn table(&self, begin: Pos, namespace: &str) -> Option<(Pos, &'a [Row])> {
+        let events = &self.case.facts.events[index(begin)..];
+        (begin..).zip(events).find_map(|(pos, event)| {
+            if let What::Rooms { nsp, sids, .. } = &event.what
+                && nsp == namespace
+            {
+                Some((pos, &sids[..]))
+            } else {
+                None
+            }
+        })
+    }
+
+    /// The rooms of a client in a table, but for its own.
+    fn row(
+        &self,
+        client: ClientId,
+        namespace: &str,
+        pos: Pos,
+        sids: &'a [Row],
+    ) -> BTreeSet<&'a str> {
+        let sid = self.sid(client, namespace, pos);
+        let sid = sid.map(|sid| self.case.facts.sids.name(sid));
+        let row = sids.iter().find(|(known, _)| Some(known) == sid).into_iter();
+        let rooms = row.flat_map(|(own, rooms)| rooms.iter().filter(move |room| *room != own));
+        rooms.map(SmolStr::as_str).collect()
+    }
+
+    /// What a client was answered in a step when it asked for its rooms. Who is not connected asks
+    /// nobody, and is in none.
+    fn own_rooms(
+        &self,
+        client: ClientId,
+        namespace: &str,
+        step: u32,
+    ) -> Option<(Pos, BTreeSet<&'a str>)> {
+        let facts = &self.case.facts;
+        let begin = self.begin(step)?;
+        let asked = |op: &&Op| {
+            let here = |emit: Emit| facts.nsps.name(emit.nsp) == namespace;
+            op.client == client.0
+                && facts.step(op.invoke) == Some(step)
+                && op.emit.is_some_and(here)
+        };
+        let Some(op) = facts.ops.iter().find(asked) else {
+            let lives = self.sid(client, namespace, begin);
+            let lives = lives.map_or(&[][..], |sid| &facts.sockets[index(sid)].lives[..]);
+            let is_there = |life: &Life| {
+                life.from <= begin && life.end.as_ref().is_none_or(|(end, _)| *end > begin)
+            };
+            return (!lives.iter().any(is_there)).then(|| (begin, BTreeSet::new()));
+        };
+        let own = self.sid(client, namespace, op.invoke);
+        let own = own.map_or("", |sid| facts.sids.name(sid).as_str());
+        let rooms = op.answer(facts)?.get(1)?.as_array()?.iter().filter_map(Value::as_str);
+        Some((op.invoke, rooms.filter(|room| *room != own).collect()))
+    }
 }
+
+/// A socket and its rooms.
+type Row = (SmolStr, Vec<SmolStr>);
 
 fn state_words(state: &ConnectionState) -> String {
     match state {
