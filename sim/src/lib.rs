@@ -22,6 +22,8 @@ pub mod rng;
 pub mod run;
 mod sabotage;
 pub mod scenario;
+#[cfg(feature = "serve")]
+pub mod serve;
 mod signal;
 pub mod span;
 #[cfg(feature = "testing")]

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::choices::Color;
 use super::commands::{
     check, check_history, completions, config, explain, fmt, list, man, new, replay, run, schema,
-    trace,
+    serve, trace,
 };
 
 const EXAMPLES: &str = "\
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     New(new::NewArgs),
     /// Run once more, and tell the story
     Replay(replay::ReplayArgs),
+    /// Serve the built-in chat on a real port
+    Serve(Box<serve::ServeArgs>),
     /// Judge a history
     CheckHistory(check_history::CheckHistoryArgs),
     /// Show, export or compare traces

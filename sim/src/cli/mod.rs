@@ -77,6 +77,7 @@ fn start(environment: Environment) -> Outcome {
         Command::List(args) => commands::list::execute(&args, &context),
         Command::New(args) => commands::new::execute(&args, &context),
         Command::Replay(args) => commands::replay::execute(&args, &context),
+        Command::Serve(args) => commands::serve::execute(&args, &context),
         Command::CheckHistory(args) => commands::check_history::execute(&args, &context),
         Command::Trace(args) => commands::trace::execute(&args, &context),
         Command::Schema(args) => commands::schema::execute(&args),

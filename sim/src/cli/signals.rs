@@ -45,3 +45,25 @@ impl Signals {
         }
     }
 }
+
+/// Waits for the first signal. Needs a runtime.
+pub(crate) async fn first() {
+    // Without signals nothing ends the process in good order; its user finds other ways.
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        {
+            tokio::select! {
+                biased;
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -5,8 +5,10 @@
 //! waits while the machine is borrowed.
 
 pub(crate) mod config;
-mod observe;
+pub(crate) mod observe;
 pub(crate) mod serve;
+pub(crate) mod visit;
+pub(crate) mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -15,27 +17,15 @@ use std::rc::Rc;
 
 use overheard_core::app::{App, Hosted};
 use overheard_core::engine::{EngineConfig, Input, Output, Response};
-use overheard_core::server::Command;
 use overheard_core::time::Instant;
 use overheard_core::wire::{Frame, RequestId, WsId};
 use smol_str::SmolStr;
 use tokio::sync::Notify;
 
-pub(crate) use self::observe::OWN_TOKENS;
-use self::observe::Watch;
-use crate::history::{Action, Counters, What};
-use crate::net::websocket::{Closing, Outbox};
-use crate::recorder::Recorder;
-use crate::sabotage::Bug;
+pub(crate) use self::observe::{Act, EPOCH, OWN_TOKENS, Recorded, SERVER};
+use self::watch::{Outlet as _, Watch, Witness as _};
+use crate::net::websocket::Closing;
 use crate::signal::Signal;
-
-/// Who writes the server's events.
-pub(crate) const SERVER: SmolStr = SmolStr::new_static("server");
-
-/// What the server's clock shows at the beginning of a run, in nanoseconds since the Unix epoch:
-/// 2023-11-14. Recovery offsets are made of the time; with a real one, an ordinary word is not
-/// mistaken for one.
-pub(crate) const EPOCH: u64 = 1_700_000_000_000_000_000;
 
 /// What the machine has to say about a request.
 #[derive(Debug)]
@@ -73,35 +63,22 @@ impl Slot {
     }
 }
 
-/// Something that the application does on its own account.
-#[derive(Debug)]
-pub(crate) struct Act {
-    /// The number of the operation.
-    pub(crate) op: u64,
-    /// As it is written down.
-    pub(crate) action: Action,
-    /// As it is carried out.
-    pub(crate) commands: Vec<Command>,
-    /// Whether the end of the operation comes later, with its answers.
-    pub(crate) waits: bool,
-}
-
-struct State<A> {
+struct State<A, W: Watch> {
     hosted: Hosted<A>,
-    watch: Watch,
+    witness: W::Witness,
     /// By number; numbers are not used again.
-    sockets: Vec<Option<Rc<Outbox>>>,
+    sockets: BTreeMap<WsId, Rc<W::Outlet>>,
+    next_socket: u64,
     requests: BTreeMap<RequestId, Rc<Slot>>,
     next_request: u64,
-    acts: VecDeque<Act>,
+    acts: VecDeque<W::Act>,
 }
 
 /// A server process.
-pub(crate) struct Host<A> {
-    recorder: Recorder,
-    state: RefCell<State<A>>,
+pub(crate) struct Host<A, W: Watch> {
+    watch: W,
+    state: RefCell<State<A, W>>,
     engine: EngineConfig,
-    bug: Bug,
     /// The time that the clerk waits for.
     armed: Cell<u64>,
     news: Notify,
@@ -110,33 +87,28 @@ pub(crate) struct Host<A> {
     closing: Notify,
 }
 
-impl<A> fmt::Debug for Host<A> {
+impl<A, W: Watch> fmt::Debug for Host<A, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").field("dead", &self.dead.get()).finish_non_exhaustive()
     }
 }
 
-impl<A: App> Host<A> {
+impl<A: App, W: Watch> Host<A, W> {
     /// A process with this machine in it.
-    pub(crate) fn new(
-        hosted: Hosted<A>,
-        engine: EngineConfig,
-        bug: Bug,
-        recorder: Recorder,
-    ) -> Rc<Self> {
+    pub(crate) fn new(hosted: Hosted<A>, engine: EngineConfig, watch: W) -> Rc<Self> {
         let state = State {
             hosted,
-            watch: Watch::new(recorder.clone()),
-            sockets: Vec::new(),
+            witness: watch.witness(),
+            sockets: BTreeMap::new(),
+            next_socket: 0,
             requests: BTreeMap::new(),
             next_request: 0,
             acts: VecDeque::new(),
         };
         Rc::new(Self {
-            recorder,
+            watch,
             state: RefCell::new(state),
             engine,
-            bug,
             armed: Cell::new(u64::MAX),
             news: Notify::new(),
             dead: Cell::new(false),
@@ -148,6 +120,16 @@ impl<A: App> Host<A> {
     /// It has died: nothing reaches the machine any more.
     pub(crate) fn die(&self) {
         self.dead.set(true);
+    }
+
+    /// Its surroundings.
+    pub(crate) const fn watch(&self) -> &W {
+        &self.watch
+    }
+
+    /// Options of the layer below.
+    pub(crate) const fn engine(&self) -> &EngineConfig {
+        &self.engine
     }
 
     /// Whether it has died.
@@ -166,56 +148,67 @@ impl<A: App> Host<A> {
     }
 
     fn now(&self) -> Instant {
-        Instant::from_nanos(EPOCH.saturating_add(self.recorder.clock().now()))
+        self.watch.now()
     }
 
     /// Hands in what happened on a connection of `client`.
-    fn input(&self, client: Option<u32>, input: Input) {
+    pub(crate) fn input(&self, client: Option<u32>, input: Input) {
         if self.dead.get() {
             return;
         }
         let mut state = self.state.borrow_mut();
-        state.watch.client = client;
+        state.witness.set_client(client);
         if let Err(error) = state.hosted.handle(self.now(), input) {
-            self.recorder.broken(format!("the server's host: {error}"));
+            self.watch.broken(format!("the server's host: {error}"));
         }
         self.drain(&mut state);
     }
 
+    /// Takes what waits for a WebSocket whose outlet was told so, and has not taken it then.
+    pub(crate) fn take_frames(&self, ws: WsId, frames: &mut Vec<Frame>) {
+        let mut state = self.state.borrow_mut();
+        self.watch.take_frames(&mut state.hosted, ws, frames);
+        self.drain(&mut state);
+    }
+
+    /// The stream of a WebSocket is gone, and the machine knows: nothing is kept for it.
+    pub(crate) fn leave(&self, ws: WsId) {
+        self.state.borrow_mut().sockets.remove(&ws);
+        self.take_frames(ws, &mut Vec::new());
+    }
+
+    /// What stands between the machine and the stream of a WebSocket.
+    pub(crate) fn outlet(&self, ws: WsId) -> Option<Rc<W::Outlet>> {
+        self.state.borrow().outlet(ws)
+    }
+
     /// The application acts on its own account, soon.
-    pub(crate) fn act(&self, act: Act) {
+    pub(crate) fn act(&self, act: W::Act) {
         self.state.borrow_mut().acts.push_back(act);
         self.news.notify_one();
     }
 
-    fn carry_out(&self, state: &mut State<A>, act: Act) {
-        let Act { op, action, mut commands, waits } = act;
-        let closes = action == Action::Close;
-        let step = self.recorder.op(op).and_then(|op| op.step);
-        self.recorder.write(SERVER, What::Acted { op, action }, None, step);
-        state.watch.client = None;
-        self.bug.commands(&mut commands, state.hosted.server());
+    fn carry_out(&self, state: &mut State<A, W>, mut act: W::Act) {
+        let commands = self.watch.begin(&mut act, state.hosted.server());
+        state.witness.set_client(None);
         if let Err(error) = state.hosted.command(self.now(), commands) {
-            self.recorder.broken(format!("the server's host: {error}"));
+            self.watch.broken(format!("the server's host: {error}"));
         }
         self.drain(state);
-        if closes {
+        if self.watch.closes(&act) {
             self.closed.set(true);
-            self.recorder.set_troubled(true);
             self.closing.notify_one();
         }
-        if !waits {
-            self.recorder.done(op);
-        }
+        self.watch.end(&act);
     }
 
-    fn drain(&self, state: &mut State<A>) {
-        while let Some(output) = state.hosted.poll_output(&mut state.watch) {
+    fn drain(&self, state: &mut State<A, W>) {
+        while let Some(output) = state.hosted.poll_output(&mut state.witness) {
             self.perform(state, output);
         }
-        for (ws, frame) in self.bug.extra() {
-            if let Some(outbox) = state.outbox(ws) {
-                outbox.fill(|frames| frames.push(frame));
+        for (ws, frame) in self.watch.extra() {
+            if let Some(outlet) = state.outlet(ws) {
+                outlet.announce(|frames| frames.push(frame));
             }
         }
         let next = state.hosted.poll_timeout().map_or(u64::MAX, |(at, _)| at.as_nanos());
@@ -224,11 +217,11 @@ impl<A: App> Host<A> {
         }
     }
 
-    fn perform(&self, state: &mut State<A>, output: Output) {
+    fn perform(&self, state: &mut State<A, W>, output: Output) {
         match output {
             Output::Respond { request, mut response } => {
                 if let Some(slot) = state.requests.remove(&request) {
-                    self.bug.response(&slot.session, &mut response);
+                    self.watch.response(&slot.session, &mut response);
                     slot.put(Answer::Respond(response));
                 }
             }
@@ -248,58 +241,48 @@ impl<A: App> Host<A> {
                 }
             }
             Output::WsReject { ws, response } => {
-                state.forget(ws);
+                state.sockets.remove(&ws);
                 if let Some(slot) = state.requests.remove(&ws_slot(ws)) {
                     slot.put(Answer::Respond(response));
                 }
             }
             Output::WsSend(ws) => {
-                if let Some(outbox) = state.outbox(ws) {
-                    outbox.fill(|frames| self.take_frames(state, ws, frames));
+                if let Some(outlet) = state.outlet(ws) {
+                    outlet.announce(|frames| self.watch.take_frames(&mut state.hosted, ws, frames));
                 }
             }
             Output::WsClose { ws, code } => {
-                if let Some(outbox) = state.forget(ws) {
-                    outbox.close(Closing::Close(code));
+                if let Some(outlet) = state.sockets.remove(&ws) {
+                    outlet.close(Closing::Close(code));
                 }
             }
             Output::WsBreak { ws, bytes } => {
-                if let Some(outbox) = state.forget(ws) {
-                    outbox.close(Closing::Break(bytes));
+                if let Some(outlet) = state.sockets.remove(&ws) {
+                    outlet.close(Closing::Break(bytes));
                 }
             }
         }
-    }
-
-    fn take_frames(&self, state: &mut State<A>, ws: WsId, frames: &mut Vec<Frame>) {
-        if !self.bug.is_planted() {
-            return state.hosted.take_frames(ws, frames);
-        }
-        let mut taken = Vec::new();
-        state.hosted.take_frames(ws, &mut taken);
-        self.bug.frames(ws, &mut taken);
-        frames.append(&mut taken);
     }
 
     /// Carries out acts and timeouts, for as long as the process lives.
     pub(crate) async fn clerk(self: Rc<Self>) {
         loop {
-            let next = self.see(Hosted::poll_timeout).map(|(at, _)| at.as_nanos());
-            self.armed.set(next.unwrap_or(u64::MAX));
-            match next.map(|at| at.saturating_sub(EPOCH)) {
+            let next = self.see(Hosted::poll_timeout).map(|(at, _)| at);
+            self.armed.set(next.map_or(u64::MAX, Instant::as_nanos));
+            match next {
                 None => self.news.notified().await,
                 Some(at) => {
                     tokio::select! {
                         biased;
                         () = self.news.notified() => {}
-                        () = self.recorder.clock().sleep_until(at) => {}
+                        () = self.watch.sleep_until(at) => {}
                     }
                 }
             }
             if self.dead.get() {
                 return;
             }
-            if next.is_some_and(|at| at <= self.now().as_nanos()) {
+            if next.is_some_and(|at| at <= self.now()) {
                 self.input(None, Input::Timeout);
             }
             let mut state = self.state.borrow_mut();
@@ -308,32 +291,30 @@ impl<A: App> Host<A> {
             }
         }
     }
-
-    /// How much it holds.
-    pub(crate) fn counters(&self, last: bool) -> Counters {
-        let stats = self.see(|hosted| hosted.server().stats());
-        let count = |number: usize| number as u64;
-        Counters {
-            connections: count(stats.clients.max(stats.engine.sessions)),
-            sockets: count(stats.connected + stats.waiting),
-            rooms: count(stats.rooms),
-            memberships: count(stats.memberships),
-            acks: count(stats.acks + stats.broadcast_acks),
-            dynamic_namespaces: count(stats.dynamic_namespaces),
-            buffered_bytes: count(stats.engine.buffered_bytes),
-            timers: count(stats.timers + stats.engine.timers),
-            last,
-        }
-    }
 }
 
-impl<A: App> State<A> {
-    fn outbox(&self, ws: WsId) -> Option<Rc<Outbox>> {
-        self.sockets.get(usize::try_from(ws.0).ok()?)?.clone()
+impl<A, W: Watch> State<A, W> {
+    fn outlet(&self, ws: WsId) -> Option<Rc<W::Outlet>> {
+        self.sockets.get(&ws).cloned()
     }
 
-    fn forget(&mut self, ws: WsId) -> Option<Rc<Outbox>> {
-        self.sockets.get_mut(usize::try_from(ws.0).ok()?)?.take()
+    /// A WebSocket asks to be let in: its number, and where the answer waits.
+    fn open_socket(&mut self) -> (WsId, Rc<Slot>) {
+        let ws = WsId(self.next_socket);
+        self.next_socket += 1;
+        self.sockets.insert(ws, Rc::default());
+        let slot = Rc::new(Slot::default());
+        self.requests.insert(ws_slot(ws), slot.clone());
+        (ws, slot)
+    }
+
+    /// A request arrives: its number, and where its answers wait.
+    fn open_request(&mut self, session: SmolStr) -> (RequestId, Rc<Slot>) {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        let slot = Rc::new(Slot { session, ..Slot::default() });
+        self.requests.insert(id, slot.clone());
+        (id, slot)
     }
 }
 

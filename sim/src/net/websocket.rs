@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Error, Message, Utf8Bytes};
 
 /// How long a side that has closed waits for the other one: what `ws` does.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Messages handed over at a time, so that a busy peer does not keep others from their turn.
 const MOST_FRAMES: usize = 256;
@@ -129,7 +129,7 @@ pub(crate) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn say_farewell<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn say_farewell<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
     code: Option<u16>,
 ) {
@@ -270,11 +270,11 @@ fn message(frame: Frame) -> Message {
     }
 }
 
-fn frame_of(text: Utf8Bytes) -> Option<Frame> {
+pub(crate) fn frame_of(text: Utf8Bytes) -> Option<Frame> {
     ByteString::try_from(Bytes::from(text)).ok().map(Frame::Text)
 }
 
-fn end_of(error: &Error) -> WsEnd {
+pub(crate) fn end_of(error: &Error) -> WsEnd {
     match error {
         Error::Capacity(_) => WsEnd::TooLarge,
         // The reference's parser does not miss the closing handshake either.

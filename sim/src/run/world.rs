@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::wall::Wall;
 use crate::history::{EndReason, What};
 use crate::host::config::{SeededIds, chat_config, server_config};
-use crate::host::{EPOCH, Host, SERVER};
+use crate::host::{EPOCH, Host, Recorded, SERVER};
 use crate::net::Network;
 use crate::net::clock::nanos;
 use crate::net::switchboard::Switchboard;
@@ -52,7 +52,7 @@ pub(crate) trait Stagehand {
 pub(crate) struct ServerSeat {
     plan: Rc<Plan>,
     recorder: Recorder,
-    host: RefCell<Option<Rc<Host<TestApp>>>>,
+    host: RefCell<Option<Rc<Host<TestApp, Recorded>>>>,
     /// How many there were.
     incarnations: Cell<u32>,
     /// Whether somebody else's server sits here, of which only the clients know.
@@ -101,7 +101,7 @@ impl ServerSeat {
     ///
     /// # Errors
     /// The options cannot be.
-    pub(crate) fn start(&self) -> Result<Rc<Host<TestApp>>, String> {
+    pub(crate) fn start(&self) -> Result<Rc<Host<TestApp, Recorded>>, String> {
         let plan = &self.plan.server;
         let mut config = server_config(plan)?;
         let bug = Bug::plant(self.plan.sabotage, &mut config);
@@ -114,13 +114,14 @@ impl ServerSeat {
         let now = EPOCH.saturating_add(self.recorder.clock().now());
         let server = Server::new(config, ids("session"), ids("socket"), Instant::from_nanos(now));
         let app = Saboteur::new(Chat::new(chat_config(plan)), bug.clone());
-        let host = Host::new(Hosted::new(server, app), engine, bug, self.recorder.clone());
+        let host =
+            Host::new(Hosted::new(server, app), engine, Recorded::new(self.recorder.clone(), bug));
         *self.host.borrow_mut() = Some(host.clone());
         Ok(host)
     }
 
     /// The process that runs now.
-    pub(crate) fn host(&self) -> Option<Rc<Host<TestApp>>> {
+    pub(crate) fn host(&self) -> Option<Rc<Host<TestApp, Recorded>>> {
         self.host.borrow().clone().filter(|host| !host.is_dead())
     }
 
