@@ -6,7 +6,7 @@
 mod support;
 
 use overheard_core::app::{Hosted, HostedTimer};
-use overheard_core::chat::{Chat, ChatConfig, Gate};
+use overheard_core::chat::{About, Chat, ChatConfig, Gate};
 use overheard_core::engine::Input;
 use overheard_core::server::{Server, ServerConfig};
 use overheard_core::time::{Duration, Instant};
@@ -202,7 +202,7 @@ fn each_gate_has_its_own_token_delay_and_seats() {
     let gates =
         [("/slow", gate(Some("s"), 90)), ("/open", gate(None, 30)), ("/free", gate(None, 0))];
     let gates = gates.into_iter().map(|(name, gate)| (name.into(), gate)).collect();
-    let mut room = Room::new(ChatConfig { gates });
+    let mut room = Room::new(ChatConfig { gates, ..ChatConfig::default() });
     let (ann, _) = room.enter();
     room.tx(ann, r#"40/slow,{"token":"s"}"#);
     room.tx(ann, "40/open,");
@@ -230,6 +230,23 @@ fn people_are_moved_and_shown_the_door() {
     assert_eq!((room.rx(bob), room.rx(alice)), (vec!["41".into()], vec![r#"433["ok"]"#.into()]));
     room.tx(alice, r#"424["kick",{"to":"lobby","close":true}]"#);
     assert_eq!(room.rx(carol), ["41", "CLOSE:1005"]);
+}
+
+#[test]
+fn who_serves_is_said_to_everybody() {
+    let options = [("ping-interval", 500)].into_iter().collect();
+    let about = About { server: "house 7".into(), options };
+    let mut room = Room::new(ChatConfig { about, ..ChatConfig::default() });
+    let (alice, _) = room.enter();
+    room.tx(alice, r#"420["about","whatever"]"#);
+    let answer = r#"{"contract":1,"server":"house 7","options":{"ping-interval":500}}"#;
+    assert_eq!(room.rx(alice), [format!(r#"430["ok",{answer}]"#)]);
+    let mut room = Room::new(ChatConfig::default());
+    let (alice, _) = room.enter();
+    room.tx(alice, r#"420["about"]"#);
+    let answer = &room.rx(alice)[0];
+    assert!(answer.starts_with(r#"430["ok",{"contract":1,"server":"overheard "#), "{answer}");
+    assert!(answer.ends_with(r#"","options":{}}]"#), "{answer}");
 }
 
 #[test]

@@ -20,12 +20,14 @@
 //! | `set` | key, value: a member of `socket.data` | |
 //! | `get` | | `socket.data` |
 //! | `echo` | anything | the same |
+//! | `about` | | [`About`]: the contract's version, who serves, under which options |
 //!
 //! *Options* are an object: `to` and `except` (a room or an array of rooms), `from` (`"socket"`,
 //! which excepts the sender and is the default, or `"namespace"`), `volatile`, `local` and
 //! `compress`. `chat` delivers the event `chat` with the text and `{"from": id}`, to the lobby if
 //! no room is named. `timeout` is in milliseconds,
 //! 5,000 if it is missing and none if it is `null`. `kick` with `close` ends whole connections.
+//! `CONTRACT.md` is the same for implementers in any language.
 
 mod request;
 
@@ -50,11 +52,44 @@ pub const LOBBY: &str = "lobby";
 /// The namespace of the supervisors.
 pub const SUPERVISORS: &str = "/supervisors";
 
+/// The version of the chat contract.
+pub const CONTRACT: i64 = 1;
+
 /// Options of the chat application.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChatConfig {
     /// Namespaces besides `/`, and who may enter them. A gate of `/` itself guards that.
     pub gates: BTreeMap<SmolStr, Gate>,
+    /// What is answered to `about`.
+    pub about: About,
+}
+
+/// Who serves, under which options. Answered as
+/// `{"contract": 1, "server": "name version", "options": {…}}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct About {
+    /// The server's name and version. Default: this crate's.
+    pub server: SmolStr,
+    /// The options that it was given, by the names of the contract. Everybody may read them: what
+    /// is secret is for the host to leave out. Default: none.
+    pub options: Object,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        let server = concat!("overheard ", env!("CARGO_PKG_VERSION"));
+        Self { server: SmolStr::new_static(server), options: Object::default() }
+    }
+}
+
+impl About {
+    fn to_value(&self) -> Value {
+        let mut about = Object::default();
+        about.insert("contract", CONTRACT);
+        about.insert("server", self.server.as_str());
+        about.insert("options", self.options.clone());
+        about.into()
+    }
 }
 
 /// Who may enter a namespace.
@@ -89,7 +124,8 @@ impl ChatConfig {
     /// A chat with a namespace for supervisors, [`SUPERVISORS`].
     #[must_use]
     pub fn supervised(gate: Gate) -> Self {
-        Self { gates: BTreeMap::from([(SmolStr::new_static(SUPERVISORS), gate)]) }
+        let gates = BTreeMap::from([(SmolStr::new_static(SUPERVISORS), gate)]);
+        Self { gates, about: About::default() }
     }
 
     /// Adds what the application needs to the options of a server: a namespace with its seats for
@@ -234,6 +270,7 @@ impl Chat {
             Request::Set(key, value) => commands.push(Command::SetData { socket, key, value }),
             Request::Get => values.extend(server.data(socket).cloned().map(Value::Object)),
             Request::Echo(args) => values = args,
+            Request::About => values.push(self.config.about.to_value()),
         }
         Outcome::Done(ack, values)
     }

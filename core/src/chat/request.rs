@@ -86,6 +86,8 @@ pub enum Request {
     Get,
     /// Say the same to me.
     Echo(Vec<Value>),
+    /// Say who serves, under which options.
+    About,
 }
 
 /// Whom a request means.
@@ -191,6 +193,7 @@ impl Request {
             }
             "get" => Ok(Self::Get),
             "echo" => Ok(Self::Echo(args)),
+            "about" => Ok(Self::About),
             _ => Err(BadRequest::UnknownEvent),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) fn chat_config(plan: &ServerPlan) -> ChatConfig {
         let (token, seats) = (nsp.token.clone(), nsp.seats);
         (nsp.name.as_str().into(), Gate { token, seats, auth_delay: nsp.auth_delay })
     });
-    ChatConfig { gates: gates.collect() }
+    ChatConfig { gates: gates.collect(), ..ChatConfig::default() }
 }
 
 /// The options of the server.

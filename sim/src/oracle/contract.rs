@@ -70,6 +70,8 @@ pub enum Request {
     Get,
     /// The sender wants its arguments back.
     Echo,
+    /// The sender asks who serves, under which options.
+    About,
 }
 
 /// Whom a request means, and how to send.
@@ -113,7 +115,7 @@ pub fn read(event: &str, args: &Args, sender: &str) -> Option<Request> {
             let (name, args) = event_to_send(object)?;
             timeout_is_valid(event, object)?;
             let id = object?.get("id")?.as_str()?.into();
-            let volatile = options(object)?.volatile;
+            let volatile = flags(object)?;
             Request::Tell { id, event: name, args, volatile }
         }
         "who" => Request::Who(options(first_object(first)?)?),
@@ -129,6 +131,7 @@ pub fn read(event: &str, args: &Args, sender: &str) -> Option<Request> {
         "set" => Request::Set(first?.as_str()?.into(), args.get(1)?.clone()),
         "get" => Request::Get,
         "echo" => Request::Echo,
+        "about" => Request::About,
         _ => return None,
     })
 }
@@ -161,14 +164,15 @@ fn options(object: Option<&Object>) -> Option<Options> {
         Some(Some("namespace")) => true,
         Some(_) => return None,
     };
+    let (to, except, volatile) = (list("to")?, list("except")?, flags(object)?);
+    Some(Options { to, except, from_namespace, volatile })
+}
+
+/// Whether the message may be dropped; the other flags change nothing here.
+fn flags(object: Option<&Object>) -> Option<bool> {
     flag(object, "local", false)?;
     flag(object, "compress", true)?;
-    Some(Options {
-        to: list("to")?,
-        except: list("except")?,
-        from_namespace,
-        volatile: flag(object, "volatile", false)?,
-    })
+    flag(object, "volatile", false)
 }
 
 fn event_to_send(object: Option<&Object>) -> Option<(SmolStr, Args)> {

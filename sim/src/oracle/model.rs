@@ -231,6 +231,7 @@ impl Model {
                 return if exact { Answer::Exactly(vec![data.into()]) } else { Answer::Ok };
             }
             Request::Echo => return Answer::Exactly(args.to_vec()),
+            Request::About => return Answer::Ok,
         }
         Answer::Exactly(Vec::new())
     }
