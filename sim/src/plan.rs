@@ -18,6 +18,7 @@ pub use self::expect::{
 };
 pub use self::marks::{Mark, Sabotage};
 pub use self::needs::{Need, Needs, needs};
+pub use self::options::{NamespaceOptions, ServerOptions};
 use crate::span::Span;
 
 /// A client of a plan, by its place in [`Plan::clients`].
