@@ -31,7 +31,7 @@ fn compare(leak: impl Fn(&mut Plan)) -> Option<Difference> {
     let histories = [(), ()].map(|()| {
         let mut plan = plan();
         leak(&mut plan);
-        run(&plan, &RunOptions { network: NetworkKind::Memory, max_wall: None })
+        run(&plan, &RunOptions { network: NetworkKind::Memory, ..RunOptions::default() })
     });
     first_difference(&histories[0], &histories[1])
 }

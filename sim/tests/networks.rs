@@ -39,7 +39,7 @@ fn verdicts_do_not_depend_on_the_network() {
         }
         let plan = scenario.plan(101, &PlanOptions::default());
         let outcomes = [NetworkKind::Memory, NetworkKind::Turmoil].map(|network| {
-            let history = run(&plan, &RunOptions { network, max_wall: None });
+            let history = run(&plan, &RunOptions { network, ..RunOptions::default() });
             let mut verdict = judge(&plan, &history);
             // Whether a situation occurs is a matter of timing: other seeds make up for it.
             verdict.unknowns.retain(|unknown| unknown.code != overheard::check::NOT_REACHED);

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn at_most_nine_errors_and_one_that_counts_the_rest() {
         let mut github = Github::default();
-        let failing = sample::end().scenarios[2].clone();
+        let failing = sample::end().scenarios[3].clone();
         assert_eq!(failing.status, Status::Fail);
         let mut text: String = (0..30).map(|_| github.scenario(&failing)).collect();
         text.push_str(&github.end(&End::default()));
@@ -164,7 +164,7 @@ mod tests {
         let end = sample::end();
         let passed = github.scenario(&end.scenarios[0]);
         assert!(passed.starts_with("::group::passed\n        PASS "), "{passed}");
-        let failed = github.scenario(&end.scenarios[2]);
+        let failed = github.scenario(&end.scenarios[3]);
         assert!(failed.starts_with("::endgroup::\n        FAIL "), "{failed}");
         assert!(failed.contains("\n| ::error::injected\n"), "{failed}");
     }

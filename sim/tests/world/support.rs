@@ -122,7 +122,7 @@ impl Story {
     }
 
     pub(crate) fn run(&self, network: NetworkKind) -> Told {
-        let history = run(&self.plan, &RunOptions { network, max_wall: None });
+        let history = run(&self.plan, &RunOptions { network, ..RunOptions::default() });
         let verdict = judge(&self.plan, &history);
         Told { history, verdict }
     }
