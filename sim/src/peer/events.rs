@@ -7,7 +7,7 @@ use overheard_core::client::{AckError, AckHandle, Command, Event, SocketHandle, 
 use overheard_core::value::Value;
 use smol_str::{SmolStr, ToSmolStr};
 
-use super::{Peer, State, is_offset, ok};
+use super::{Peer, State, ok};
 use crate::history::{Args, What};
 use crate::net::clock::nanos;
 use crate::plan::{Answer, ConnectionState};
@@ -122,7 +122,7 @@ impl Peer {
     ) {
         let nsp = nsp_of(state, socket);
         let mut offset = None;
-        if self.recovery && ack.is_none() {
+        if let Some(is_offset) = self.offsets.filter(|_| ack.is_none()) {
             offset = args.pop_if(|last| last.as_str().is_some_and(is_offset));
         }
         let offset = offset.as_ref().and_then(Value::as_str).map(SmolStr::from);

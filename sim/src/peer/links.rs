@@ -22,21 +22,26 @@ use crate::net::websocket::{Feed, Outbox, pump};
 #[derive(Debug)]
 struct Failed;
 
-/// Connections that are kept for the next request.
+/// How long a connection may have been idle to be used again, in nanoseconds. Servers close idle
+/// connections without a word, the reference's after five seconds, and a request that is written
+/// into one then is lost.
+const MOST_IDLE: u64 = 3_000_000_000;
+
+/// Connections that are kept for the next request, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Pool(RefCell<Vec<SendRequest<Full<Bytes>>>>);
+pub(super) struct Pool(RefCell<Vec<(u64, SendRequest<Full<Bytes>>)>>);
 
 impl Pool {
     /// One that is ready.
-    fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn take(&self, now: u64) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.0.borrow_mut();
-        idle.retain(|connection| !connection.is_closed());
-        let ready = idle.iter().position(SendRequest::is_ready)?;
-        Some(idle.remove(ready))
+        idle.retain(|(since, connection)| !connection.is_closed() && now - since < MOST_IDLE);
+        let ready = idle.iter().position(|(_, connection)| connection.is_ready())?;
+        Some(idle.remove(ready).1)
     }
 
-    fn put(&self, connection: SendRequest<Full<Bytes>>) {
-        self.0.borrow_mut().push(connection);
+    fn put(&self, connection: SendRequest<Full<Bytes>>, now: u64) {
+        self.0.borrow_mut().push((now, connection));
     }
 }
 
@@ -80,14 +85,15 @@ impl Peer {
     }
 
     async fn ask(&self, http: Request<Full<Bytes>>) -> Result<(u16, Bytes), Failed> {
-        let mut connection = match self.pool.take() {
+        let clock = self.recorder.clock();
+        let mut connection = match self.pool.take(clock.now()) {
             Some(connection) => connection,
             None => self.dial_http().await?,
         };
         let response = connection.send_request(http).await.map_err(|_| Failed)?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.map_err(|_| Failed)?.to_bytes();
-        self.pool.put(connection);
+        self.pool.put(connection, clock.now());
         Ok((status, body))
     }
 

@@ -11,6 +11,7 @@ mod tap;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use crate::net::websocket::{Closing, Outbox};
 use crate::plan::{Answer, ClientPlan, TransportName};
 use crate::recorder::Recorder;
 use crate::rng::Stream;
+use crate::run::wall::unix_millis;
 
 /// What the conductor asks of a peer.
 #[derive(Debug)]
@@ -92,8 +94,8 @@ pub(crate) struct Peer {
     number: u32,
     answer: Answer,
     reconnection: bool,
-    /// Whether the server appends recovery offsets.
-    recovery: bool,
+    /// Which texts are recovery offsets that the server appended.
+    offsets: Option<fn(&str) -> bool>,
     recorder: Recorder,
     network: Rc<dyn Network>,
     end: Rc<End>,
@@ -118,13 +120,13 @@ impl Peer {
     /// In words: a namespace of its plan cannot be.
     pub(crate) fn new(
         plan: &ClientPlan,
-        recovery: bool,
+        offsets: Option<fn(&str) -> bool>,
         (network, end): (Rc<dyn Network>, Rc<End>),
         recorder: Recorder,
     ) -> Result<Rc<Self>, String> {
         let chance = Chance(Stream::new(plan.seed, "backoff"));
         let now = recorder.clock().instant();
-        let mut client = Client::new(client_config(plan), Box::new(chance), now);
+        let mut client = Client::new(client_config(plan, offsets), Box::new(chance), now);
         let mut sockets = BTreeMap::new();
         for nsp in &plan.namespaces {
             let (auth, retries, ack_timeout) = (nsp.auth.clone(), plan.retries, plan.ack_timeout);
@@ -151,7 +153,7 @@ impl Peer {
             number: end.client().unwrap_or(u32::MAX),
             answer: plan.answer.clone(),
             reconnection: plan.reconnection,
-            recovery,
+            offsets,
             recorder,
             network,
             end,
@@ -333,7 +335,7 @@ fn ok(op: u64, values: Args) -> What {
     What::Ok { op, values }
 }
 
-fn client_config(plan: &ClientPlan) -> ClientConfig {
+fn client_config(plan: &ClientPlan, offsets: Option<fn(&str) -> bool>) -> ClientConfig {
     let transports = plan.transports.iter().map(|name| match name {
         TransportName::Polling => Transport::Polling,
         TransportName::WebSocket => Transport::WebSocket,
@@ -344,7 +346,10 @@ fn client_config(plan: &ClientPlan) -> ClientConfig {
         reconnection: plan.reconnection,
         reconnection_delay: plan.reconnection_delay,
         reconnection_delay_max: plan.reconnection_delay_max,
-        quirks: Quirks { offsets: OffsetRule::Only(is_offset), ..Quirks::default() },
+        quirks: Quirks {
+            offsets: OffsetRule::Only(offsets.unwrap_or(|_| false)),
+            ..Quirks::default()
+        },
         ..ClientConfig::default()
     }
 }
@@ -353,13 +358,25 @@ fn client_config(plan: &ClientPlan) -> ClientConfig {
 /// range of years, in base 64, perhaps with a number behind. A word of seven letters is one with a
 /// chance of less than a hundredth.
 pub(crate) fn is_offset(text: &str) -> bool {
+    let start = EPOCH / 1_000_000;
+    is_offset_of(text, start..start + MOST_MILLIS)
+}
+
+/// The same for a server whose clock is real.
+pub(crate) fn is_real_offset(text: &str) -> bool {
+    let now = unix_millis();
+    is_offset_of(text, now.saturating_sub(REAL_MILLIS)..now.saturating_add(REAL_MILLIS))
+}
+
+fn is_offset_of(text: &str, times: Range<u64>) -> bool {
     let (time, place) =
         text.split_once('.').map_or((text, None), |(time, place)| (time, Some(place)));
-    let Some(millis) = from_yeast(time) else { return false };
-    let start = EPOCH / 1_000_000;
-    (start..start + MOST_MILLIS).contains(&millis)
+    from_yeast(time).is_some_and(|millis| times.contains(&millis))
         && place.is_none_or(|place| from_yeast(place).is_some())
 }
+
+/// An hour: longer than any run in real time, and than clocks differ on one machine.
+const REAL_MILLIS: u64 = 3_600_000;
 
 /// Fifty days: longer than any run.
 const MOST_MILLIS: u64 = 50 * 24 * 3_600_000;

@@ -14,7 +14,7 @@ mod live;
 mod stage;
 mod time;
 mod waits;
-mod wall;
+pub(crate) mod wall;
 pub(crate) mod world;
 
 use std::sync::Arc;

@@ -20,7 +20,7 @@ use crate::net::memory::Memory;
 use crate::net::postman::Postman;
 use crate::net::switchboard::{Switchboard, Weather};
 use crate::net::tcp::{Door, Tcp};
-use crate::peer::Peer;
+use crate::peer::{Peer, is_offset, is_real_offset};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 
@@ -59,11 +59,12 @@ pub(super) fn build(
     network: Rc<dyn Network>,
     (seat, stage): (Rc<ServerSeat>, Rc<dyn Stagehand>),
 ) -> Result<Rc<World>, String> {
-    let recovery = plan.server.recovery.is_some();
+    let is_offset = if seat.is_foreign() { is_real_offset } else { is_offset };
+    let offsets = plan.server.recovery.is_some().then_some(is_offset as fn(&str) -> bool);
     let mut peers = Vec::new();
     for (number, client) in (0..).zip(&plan.clients) {
         let Some(end) = board.end(number) else { continue };
-        peers.push(Peer::new(client, recovery, (network.clone(), end), recorder.clone())?);
+        peers.push(Peer::new(client, offsets, (network.clone(), end), recorder.clone())?);
     }
     Ok(Rc::new(World {
         plan: plan.clone(),

@@ -143,6 +143,9 @@ pub(crate) struct Settings {
 /// How long one run may take unless somebody says otherwise.
 const MAX_WALL: Wall = Wall(std::time::Duration::from_secs(120));
 
+/// The same where time is real.
+const MAX_REAL: Wall = Wall(std::time::Duration::from_secs(300));
+
 impl Settings {
     /// Command line, environment, profiles, built in.
     pub(crate) fn resolve(args: &RunArgs, context: &Context) -> Result<Self, Failure> {
@@ -192,7 +195,10 @@ impl Settings {
             } else {
                 Sourced::new(Verification::Off, Origin::BuiltIn)
             }),
-            max_wall: or(pick(how.max_wall, config, |profile| profile.max_wall), MAX_WALL),
+            max_wall: or(
+                pick(how.max_wall, config, |profile| profile.max_wall),
+                if is_real { MAX_REAL } else { MAX_WALL },
+            ),
             reporter: reporter.unwrap_or(if env.github_actions {
                 Sourced::new(ReporterName::Github, Origin::Environment("GITHUB_ACTIONS"))
             } else {
