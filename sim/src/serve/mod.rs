@@ -4,7 +4,9 @@
 //! as late as possible, so that everything said meanwhile leaves in one write, and waits in the
 //! machine, where it is counted, while a client does not read.
 
+mod cors;
 mod door;
+mod gzip;
 mod line;
 mod metrics;
 mod settings;
@@ -21,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
+pub use self::cors::{Cors, Origins};
 pub use self::settings::{Limits, Settings};
 
 /// Why a server cannot run.
