@@ -1,6 +1,5 @@
 //! Cross-origin requests, as the reference's option `cors` has them answered.
 
-use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 
@@ -77,6 +76,8 @@ fn vary(headers: &mut HeaderMap, by: HeaderName) {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
+
     use super::*;
 
     fn allowed(names: &[&str], origin: &'static str) -> Option<String> {
