@@ -27,6 +27,7 @@ Exit codes:
     6  the same seed gave two histories
    70  Overheard itself is wrong
    74  something could not be written (a full disk, a closed pipe)
+   78  a server was told an option that it does not know
   130  interrupted (SIGINT), 143 terminated (SIGTERM); reports are written first
   If several apply: 70, 6, 3, 1, 5, 4.
 

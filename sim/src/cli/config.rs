@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, de};
 
 use super::choices::{Color, NoTests, Progress, ReporterName, TraceKeeping, Verification};
+use super::commands::serve::options::ServeOptions;
 use super::environment::Environment;
 use super::exit::Failure;
 
@@ -26,6 +27,9 @@ pub(crate) struct ProjectFile {
     /// Profiles by name.
     #[serde(default)]
     pub(crate) profile: BTreeMap<String, Profile>,
+    /// Options of `overheard serve`.
+    #[serde(default)]
+    pub(crate) serve: ServeOptions,
 }
 
 /// What a profile may say; what it leaves out comes from `default`.
@@ -128,6 +132,8 @@ pub(crate) struct Config {
     pub(crate) chosen: Profile,
     /// `profile.default`.
     pub(crate) default: Profile,
+    /// Options of `overheard serve`.
+    pub(crate) serve: ServeOptions,
     /// The user's own file.
     pub(crate) user: UserFile,
     /// From here to the folder that the file is about; empty for this folder.
@@ -178,6 +184,7 @@ impl Config {
             path,
             profile: wanted.to_owned(),
             chosen: found.cloned().unwrap_or_default(),
+            serve: file.serve.clone(),
             default: file.profile.get(DEFAULT_PROFILE).cloned().unwrap_or_default(),
             user: user.map(|path| read(path)).transpose()?.unwrap_or_default(),
             root,

@@ -23,6 +23,10 @@ pub(crate) struct Environment {
     pub(crate) show_progress: Option<String>,
     /// `OVERHEARD_COLOR`.
     pub(crate) color: Option<String>,
+    /// `OVERHEARD_SERVER`.
+    pub(crate) server: Option<String>,
+    /// `PORT`.
+    pub(crate) port: Option<String>,
     /// `CI`.
     pub(crate) ci: bool,
     /// `GITHUB_ACTIONS`.
@@ -55,6 +59,8 @@ impl Environment {
             reporter: text("OVERHEARD_REPORTER"),
             show_progress: text("OVERHEARD_SHOW_PROGRESS"),
             color: text("OVERHEARD_COLOR"),
+            server: text("OVERHEARD_SERVER"),
+            port: text("PORT"),
             ci: flag("CI"),
             github_actions: flag("GITHUB_ACTIONS"),
             github_step_summary: text("GITHUB_STEP_SUMMARY").map(PathBuf::from),

@@ -24,6 +24,8 @@ pub(crate) enum Exit {
     Internal,
     /// What was asked for could not be written.
     Output,
+    /// A server was told an option that it does not know (EX_CONFIG).
+    Cannot,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
@@ -43,6 +45,7 @@ impl Exit {
             Self::Nondeterminism => 6,
             Self::Internal => 70,
             Self::Output => 74,
+            Self::Cannot => 78,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -57,7 +60,7 @@ impl Exit {
             Self::Failed => 3,
             Self::Invalid => 4,
             Self::Nondeterminism => 5,
-            Self::Usage => 6,
+            Self::Usage | Self::Cannot => 6,
             Self::Output => 7,
             Self::Internal => 8,
             Self::Interrupted => 9,

@@ -1,4 +1,5 @@
-//! `OVERHEARD_LOG`: what the network itself says, on stderr, virtual time first.
+//! `OVERHEARD_LOG`: what the network itself says, on stderr, virtual time first; and what a server
+//! that listens says, with the wall's.
 
 use std::fmt;
 
@@ -7,6 +8,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use super::commands::serve::options::LogFormat;
+use super::context::Context;
 use super::environment::Environment;
 use super::exit::Failure;
 
@@ -27,14 +30,31 @@ impl FormatTime for Virtual {
 
 /// Listens if somebody wants to know.
 pub(crate) fn start(environment: &Environment) -> Result<(), Failure> {
-    let Some(level) = &environment.log else { return Ok(()) };
-    let level: LevelFilter = level.parse().map_err(|_| {
-        Failure::usage(format!(
-            "the variable OVERHEARD_LOG: expected off, error, warn, info, debug or trace, found \
-             `{level}`"
-        ))
-    })?;
+    let Some(level) = level(environment)? else { return Ok(()) };
     let log = tracing_subscriber::fmt().with_max_level(level).with_timer(Virtual);
     log.with_ansi(false).with_writer(std::io::stderr).init();
     Ok(())
+}
+
+/// Listens to a server.
+pub(crate) fn start_server(environment: &Environment, format: LogFormat) -> Result<(), Failure> {
+    let level = level(environment)?.unwrap_or(LevelFilter::INFO);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(Context::coloured_stderr()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn level(environment: &Environment) -> Result<Option<LevelFilter>, Failure> {
+    let level = environment.log.as_deref().map(|level| {
+        level.parse().map_err(|_| {
+            Failure::usage(format!(
+                "the variable OVERHEARD_LOG: expected off, error, warn, info, debug or trace, \
+                 found `{level}`"
+            ))
+        })
+    });
+    level.transpose()
 }

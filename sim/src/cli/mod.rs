@@ -66,7 +66,9 @@ fn start(environment: Environment) -> Outcome {
             return printed.map(|()| exit).map_err(|error| Failure::output("help", &error));
         }
     };
-    log::start(&environment)?;
+    if !matches!(cli.command, Command::Serve(_)) {
+        log::start(&environment)?;
+    }
     let global = cli.global;
     let config = Config::load(&environment, global.config.as_deref(), global.profile.as_deref())?;
     let context = Context::new(environment, config, global.color, global.quiet)?;
@@ -77,7 +79,7 @@ fn start(environment: Environment) -> Outcome {
         Command::List(args) => commands::list::execute(&args, &context),
         Command::New(args) => commands::new::execute(&args, &context),
         Command::Replay(args) => commands::replay::execute(&args, &context),
-        Command::Serve(args) => commands::serve::execute(&args, &context),
+        Command::Serve(args) => commands::serve::execute(*args, &context),
         Command::CheckHistory(args) => commands::check_history::execute(&args, &context),
         Command::Trace(args) => commands::trace::execute(&args, &context),
         Command::Schema(args) => commands::schema::execute(&args),

@@ -122,11 +122,6 @@ impl<A: App, W: Watch> Host<A, W> {
         self.dead.set(true);
     }
 
-    /// Its surroundings.
-    pub(crate) const fn watch(&self) -> &W {
-        &self.watch
-    }
-
     /// Options of the layer below.
     pub(crate) const fn engine(&self) -> &EngineConfig {
         &self.engine

@@ -1,9 +1,9 @@
 //! Takes connections in, and sees them out.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -18,6 +18,7 @@ use overheard_core::time::Duration;
 use overheard_core::wire::WsId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -32,6 +33,9 @@ use crate::host::watch::Watch as _;
 
 /// How long no connection is taken in when the process may open no more files.
 const OUT_OF_FILES: Duration = Duration::from_millis(50);
+
+/// Bytes of a connection's buffer while it speaks HTTP; it grows to that for large bodies only.
+const HTTP_BUFFER: usize = 64 << 10;
 
 /// Bytes read from a WebSocket at a time: requests of a chat are small.
 const READ_BUFFER: usize = 2048;
@@ -61,8 +65,9 @@ pub(super) struct House {
     pub(super) limits: Limits,
     site: Site,
     scratch: Scratch,
-    /// Open TCP connections.
+    /// Open TCP connections, and how many there may be.
     guests: Cell<usize>,
+    most_guests: usize,
     left: Notify,
     /// Whether the server is about to end.
     leaving: watch::Sender<bool>,
@@ -83,9 +88,10 @@ impl House {
             host: Host::new(Hosted::new(server, app), engine, live),
             metrics,
             limits: settings.limits,
-            site: Site::new(),
+            site: Site::new(settings.cors.clone()),
             scratch: Rc::new(RefCell::new(BytesMut::new())),
             guests: Cell::new(0),
+            most_guests: settings.limits.tcp_connections.unwrap_or_else(files_allow),
             left: Notify::new(),
             leaving: watch::Sender::new(false),
         }))
@@ -103,6 +109,24 @@ impl House {
     }
 }
 
+/// How many connections the process may have open: as many files as it is allowed at most, less what
+/// it needs itself.
+#[cfg(unix)]
+fn files_allow() -> usize {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let lower = limit.current;
+    limit.current = limit.maximum;
+    let files = if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { lower };
+    let files = files.and_then(|files| usize::try_from(files).ok());
+    files.map_or(usize::MAX, |files| files.saturating_sub(Limits::RESERVE))
+}
+
+#[cfg(not(unix))]
+const fn files_allow() -> usize {
+    usize::MAX
+}
+
 /// One TCP connection, counted for as long as it lives.
 struct Guest(Rc<House>);
 
@@ -117,6 +141,44 @@ impl Drop for Guest {
     fn drop(&mut self) {
         self.0.guests.set(self.0.guests.get() - 1);
         self.0.left.notify_waiters();
+    }
+}
+
+/// When a connection was last asked for something.
+struct Idle {
+    requests: Cell<usize>,
+    since: Cell<Instant>,
+}
+
+/// A request that is being answered.
+struct Busy(Rc<Idle>);
+
+impl Idle {
+    fn new() -> Rc<Self> {
+        Rc::new(Self { requests: Cell::new(0), since: Cell::new(Instant::now()) })
+    }
+
+    fn busy(self: &Rc<Self>) -> Busy {
+        self.requests.set(self.requests.get() + 1);
+        Busy(self.clone())
+    }
+
+    /// Waits until nothing was asked for as long as `most`.
+    async fn over(&self, most: Duration) {
+        loop {
+            let since = if self.requests.get() > 0 { Instant::now() } else { self.since.get() };
+            if since.elapsed() >= most {
+                return;
+            }
+            tokio::time::sleep_until(since + most).await;
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.requests.set(self.0.requests.get() - 1);
+        self.0.since.set(Instant::now());
     }
 }
 
@@ -165,8 +227,7 @@ pub(super) async fn serve(
 
 fn take_in(house: &Rc<House>, tcp: TcpStream) {
     house.metrics.tcp_accepted.inc();
-    let most = house.limits.tcp_connections.unwrap_or(usize::MAX);
-    if house.guests.get() >= most {
+    if house.guests.get() >= house.most_guests {
         house.metrics.tcp_refused.of("too many").inc();
         // An empty buffer of the system takes these few bytes; if not, closing says enough.
         let _: io::Result<usize> = tcp.try_write(FULL);
@@ -184,16 +245,35 @@ fn take_in(house: &Rc<House>, tcp: TcpStream) {
 async fn http(guest: Guest, wire: Wire) {
     let house = guest.0.clone();
     let switched: Rc<Cell<Option<WsId>>> = Rc::default();
+    let idle = Idle::new();
     let service = service_fn(|request| {
-        let (house, switched) = (house.clone(), switched.clone());
-        async move { house.site.answer(&house, switched, request).await }
+        let (house, switched, busy) = (house.clone(), switched.clone(), idle.busy());
+        Box::pin(async move {
+            let answer = house.site.answer(&house, switched, request).await;
+            drop(busy);
+            answer
+        })
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(house.limits.header_timeout)
         .max_header_size(house.limits.header_bytes)
+        .max_buf_size(HTTP_BUFFER)
         .serve_connection(TokioIo::new(wire), service);
-    let parts = connection.without_shutdown().await;
+    let mut leaving = house.leaving.subscribe();
+    let mut ends = false;
+    let over = loop {
+        tokio::select! {
+            biased;
+            over = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break over,
+            // It is not waited for when the whole server has gone.
+            _ = leaving.wait_for(|leaving| *leaving), if !ends => {}
+            () = idle.over(house.limits.idle_timeout), if !ends => {}
+        }
+        Pin::new(&mut connection).graceful_shutdown();
+        ends = true;
+    };
+    let parts = over.map(|()| connection.into_parts());
     let Some(ws) = switched.get() else { return };
     let place = Place::new(house.host.clone(), ws);
     let (Ok(parts), Some(line)) = (parts, house.host.outlet(ws)) else { return };

@@ -4,7 +4,9 @@
 //! as late as possible, so that everything said meanwhile leaves in one write, and waits in the
 //! machine, where it is counted, while a client does not read.
 
+mod cors;
 mod door;
+mod gzip;
 mod line;
 mod metrics;
 mod settings;
@@ -16,11 +18,14 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
+pub use self::cors::{Cors, Origins};
 pub use self::settings::{Limits, Settings};
 
 /// Why a server cannot run.
@@ -40,6 +45,16 @@ pub enum ServeError {
     /// There is no source of ids that nobody can guess.
     #[error("the system has no random numbers: {0}")]
     Random(io::Error),
+}
+
+/// A token that nobody can guess.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn fresh_token() -> Result<String, ServeError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| ServeError::Random(io::Error::other(error)))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A server that listens, and does not serve yet.

@@ -6,6 +6,8 @@ use overheard_core::chat::ChatConfig;
 use overheard_core::server::ServerConfig;
 use overheard_core::time::Duration;
 
+use super::Cors;
+
 /// Options of a server that listens.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -16,6 +18,8 @@ pub struct Settings {
     pub server: ServerConfig,
     /// Namespaces of the chat besides `/`, and who may enter them.
     pub chat: ChatConfig,
+    /// Which pages of other origins may read answers. Default: none.
+    pub cors: Option<Cors>,
     /// Bounds below the protocol.
     pub limits: Limits,
     /// How long connections may take to end once the server has been told to stop.
@@ -64,6 +68,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             server: ServerConfig::default(),
             chat: ChatConfig::default(),
+            cors: None,
             limits: Limits::default(),
             shutdown_grace: Duration::from_secs(5),
         }

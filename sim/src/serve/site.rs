@@ -13,7 +13,9 @@ use hyper::{Method, Request, StatusCode};
 use overheard_core::wire::WsId;
 use sha2::{Digest as _, Sha256};
 
+use super::cors::Cors;
 use super::door::House;
+use super::gzip;
 use super::metrics::MEDIA_TYPE;
 use crate::host::visit::{Cut, HttpResponse, Visit, plain};
 
@@ -25,11 +27,12 @@ const PAGE: &str = include_str!("page.html");
 pub(super) struct Site {
     /// What the browser may do on the chat page.
     policy: HeaderValue,
+    cors: Option<Cors>,
 }
 
 impl Site {
-    pub(super) fn new() -> Self {
-        Self { policy: policy(PAGE) }
+    pub(super) fn new(cors: Option<Cors>) -> Self {
+        Self { policy: policy(PAGE), cors }
     }
 
     /// Answers a request.
@@ -42,23 +45,54 @@ impl Site {
         house.metrics.http_requests.inc();
         let path = request.uri().path();
         if house.host.engine().owns_path(path) {
-            return Visit::new(house.host.clone(), None, switched).answer(request).await;
+            self.engine(house, switched, request).await
+        } else {
+            Ok(self.page(house, request.method(), path))
         }
+    }
+
+    /// Answers a request of the protocol.
+    async fn engine(
+        &self,
+        house: &Rc<House>,
+        switched: Rc<Cell<Option<WsId>>>,
+        request: Request<Incoming>,
+    ) -> Result<HttpResponse, Cut> {
+        let asked = request.headers();
+        let preflight = self.cors.as_ref().map(|cors| cors.preflight(request.method(), asked));
+        if let Some(response) = preflight.flatten() {
+            return Ok(response);
+        }
+        let origin = asked.get(header::ORIGIN).cloned();
+        let takes_gzip = gzip::is_accepted(asked);
+        let visit = Visit::new(house.host.clone(), None, switched);
+        let mut response = visit.answer(request).await?;
+        if takes_gzip {
+            response = gzip::compress(response).await;
+        }
+        if let Some(cors) = &self.cors {
+            cors.apply(origin.as_ref(), &mut response);
+        }
+        Ok(response)
+    }
+
+    /// Answers a request for anything else.
+    fn page(&self, house: &House, method: &Method, path: &str) -> HttpResponse {
         let (status, kind, text): (_, _, Bytes) = match path {
             "/" => (StatusCode::OK, "text/html; charset=utf-8", PAGE.into()),
             "/healthz" if house.is_leaving() => {
-                (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping".into())
+                (StatusCode::SERVICE_UNAVAILABLE, PLAIN, "stopping\n".into())
             }
             "/healthz" => (StatusCode::OK, PLAIN, "ok".into()),
             "/metrics" => (StatusCode::OK, MEDIA_TYPE, house.metrics.text(&house.held()).into()),
-            _ => (StatusCode::NOT_FOUND, PLAIN, "there is nothing here".into()),
+            _ => (StatusCode::NOT_FOUND, PLAIN, "there is nothing here\n".into()),
         };
-        if status != StatusCode::NOT_FOUND && !READS.contains(request.method()) {
+        if status != StatusCode::NOT_FOUND && !READS.contains(method) {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return Ok(response);
+            return response;
         }
-        // The body of an answer to HEAD is left out below, where its length is known.
+        // HTTP leaves the body out of an answer to HEAD.
         let mut response = hyper::Response::new(Full::new(text));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -69,7 +103,7 @@ impl Site {
             headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
             headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         }
-        Ok(response)
+        response
     }
 }
 

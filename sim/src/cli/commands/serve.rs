@@ -1,38 +1,71 @@
 //! `overheard serve`: the built-in chat on a real port.
 
-use std::net::SocketAddr;
+pub(crate) mod options;
+mod resolve;
+mod told;
+mod values;
 
 use clap::Args;
-use overheard::serve::{Server, Settings};
-use overheard_core::chat::{ChatConfig, Gate};
+use overheard::serve::{ServeError, Server};
 
-use crate::cli::context::{Context, out};
+use self::options::ServeOptions;
+use crate::cli::context::{Context, out, say};
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::log;
 use crate::cli::signals::{self, Signals};
 
 const EXAMPLES: &str = "\
 Examples:
-  overheard serve                             the chat on http://127.0.0.1:3000
-  overheard serve --listen 127.0.0.1:0        on a free port, which it prints";
+  overheard serve                            the chat page on http://127.0.0.1:3000
+  overheard serve --listen 127.0.0.1:0       on a free port, which it prints
+  overheard serve --supervisors-token s3cret --recovery 2m
+  overheard serve --namespace /staff,token=s3cret,seats=3 --dynamic '^/room-\\d+$'";
 
-/// Serve the built-in chat.
+const MORE: &str = "\
+Where options come from, the first that says something:
+  1. flags, as above
+  2. the environment: OVERHEARD_SERVE_PING_INTERVAL=10s and so on, one for each flag
+  3. PORT, and the JSON object OVERHEARD_SERVER, as CONTRACT.md says
+  4. the table [serve] of overheard.toml: ping-interval = \"10s\" and so on; namespaces are tables,
+     [serve.namespaces.\"/staff\"] with token, seats and auth-delay
+
+It answers GET / (the chat page), /healthz and /metrics besides the protocol. Logs go to stderr;
+OVERHEARD_LOG is off, error, warn, info (the default), debug or trace. SIGINT and SIGTERM end it in
+good order, with exit code 0; the second one at once.";
+
+/// Serve the built-in chat on a real port.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{MORE}"))]
 pub(crate) struct ServeArgs {
-    /// Where it listens; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:3000")]
-    listen: SocketAddr,
+    #[command(flatten)]
+    options: ServeOptions,
 }
 
 /// Runs the command.
-pub(crate) fn execute(args: &ServeArgs, _context: &Context) -> Outcome {
+pub(crate) fn execute(args: ServeArgs, context: &Context) -> Outcome {
+    let told = told::options(&context.environment)?;
+    let options = args.options.or(told).or(context.config.serve.clone());
+    log::start_server(&context.environment, options.log_format.unwrap_or_default())?;
+    let (settings, token) = resolve::settings(options)?;
     // The second signal ends the process at once.
     let _signals = Signals::listen()?;
-    let chat = ChatConfig::supervised(Gate::default());
-    let settings = Settings { listen: args.listen, chat, ..Settings::default() };
-    let failed = |error: overheard::serve::ServeError| Failure::usage(error.to_string());
-    let server = Server::bind(settings).map_err(failed)?;
+    let server = Server::bind(settings).map_err(failure)?;
+    if let Some(token) = token
+        && !context.quiet
+    {
+        say(&format!("supervisors enter with the token {token}\n"))?;
+    }
     out(&format!("listening on http://{}\n", server.address()))?;
-    server.run(signals::first()).map_err(failed)?;
+    server.run(signals::first()).map_err(failure)?;
     Ok(Exit::Passed)
+}
+
+fn failure(error: ServeError) -> Failure {
+    let message = error.to_string();
+    match error {
+        ServeError::Listen { .. } => {
+            Failure::usage(message).help("--listen names another address; port 0 takes a free port")
+        }
+        ServeError::Runtime(_) | ServeError::Random(_) => Failure::new(Exit::Internal, message),
+    }
 }
