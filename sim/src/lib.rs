@@ -5,10 +5,17 @@
 //! checkers turn both into a [`verdict`].
 #![forbid(unsafe_code)]
 
+// The command line speaks of the library as everybody does.
+#[cfg(feature = "cli")]
+extern crate self as overheard;
+
 pub mod check;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod diagnostic;
 pub mod duration;
 pub mod generate;
+pub mod guest;
 pub mod history;
 mod host;
 pub mod matching;

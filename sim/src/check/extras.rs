@@ -12,10 +12,9 @@ use super::codes::{
 };
 use super::sheet::{Sheet, concern, show_time};
 use crate::matching::show;
-use crate::oracle::facts::{NEVER, NoSocket, Op, Pos, Received, Table};
+use crate::oracle::facts::{NEVER, NoSocket, Pos, Received, Table};
 use crate::oracle::model::{Kind, Send};
 use crate::oracle::names::{index, number, same_list};
-use crate::oracle::steps::Place;
 use crate::plan::Action;
 use crate::verdict::{Finding, Property};
 
@@ -36,38 +35,17 @@ pub(super) fn check(case: &Case<'_>, sheet: &mut Sheet) {
     if !case.deliveries.extra.is_empty() {
         let senders = Senders::of(case);
         for (sid, received) in &case.deliveries.extra {
-            let finding = extra(case, &senders, *sid, *received);
-            match excuse(case, *received, &finding) {
-                Some(reason) => {
+            match extra(case, &senders, *sid, *received) {
+                Ok(finding) => sheet.find(finding),
+                Err(reason) => {
                     let tally = sheet.tally(Property::P10, "origins", "deliveries");
                     *tally.allowed.entry(reason).or_default() += 1;
                 }
-                None => sheet.find(finding),
             }
         }
     }
     order(case, sheet);
     strays(case, sheet);
-}
-
-/// What only a look into the server could tell, where nobody had one.
-fn excuse(case: &Case<'_>, received: Received, finding: &Finding) -> Option<&'static str> {
-    let facts = &case.facts;
-    if facts.exact {
-        return None;
-    }
-    let is_raw =
-        |place: &Place<'_>| matches!(&place.step.action, Action::Raw(raw) if !raw.enter.is_empty());
-    if finding.code == PHANTOM.code && case.steps.iter().any(is_raw) {
-        return Some("a raw peer may have said it");
-    }
-    // Who sends again until it is answered may be heard as often.
-    let again = |op: &Op| {
-        let client = facts.plan.and_then(|plan| plan.clients.get(index(op.client)));
-        op.invoke < received.pos && client.is_some_and(|client| client.retries > 0)
-    };
-    let repeated = finding.code == REPEATED.code && facts.ops.iter().any(again);
-    repeated.then_some("sent again by retries")
 }
 
 /// Messages by content.
@@ -96,7 +74,16 @@ impl Senders {
     }
 }
 
-fn extra(case: &Case<'_>, senders: &Senders, sid: u32, received: Received) -> Finding {
+/// What is wrong with a delivery that nothing explains.
+///
+/// # Errors
+/// Why it need not be wrong, where only clients were watched.
+fn extra(
+    case: &Case<'_>,
+    senders: &Senders,
+    sid: u32,
+    received: Received,
+) -> Result<Finding, &'static str> {
     let facts = &case.facts;
     let socket = &facts.sockets[index(sid)];
     let owner = facts.owner(sid);
@@ -114,16 +101,38 @@ fn extra(case: &Case<'_>, senders: &Senders, sid: u32, received: Received) -> Fi
             if first == NEVER {
                 continue;
             }
-            return repeated(case, sid, received, first, send);
+            if may_be_sent_again(case, send) {
+                return Err("sent again by retries");
+            }
+            return Ok(repeated(case, sid, received, first, send));
         }
-        return overheard(case, sid, received, at, send);
+        return Ok(overheard(case, sid, received, at, send));
     }
     if let Some(send) = elsewhere {
         let (here, there) = (facts.nsps.name(socket.nsp), facts.nsps.name(send.nsp));
         let title = format!("{owner} got {shown} in `{here}`, and it was sent in `{there}`");
-        return about(case, &LEAKED, received.pos, title, send, owner);
+        return Ok(about(case, &LEAKED, received.pos, title, send, owner));
     }
-    from_nowhere(case, sid, received)
+    if may_be_of_a_raw_peer(case, received.pos) {
+        return Err("a raw peer may have sent it");
+    }
+    Ok(from_nowhere(case, sid, received))
+}
+
+/// Whether nobody saw how often the server took a message in, and its client may resend it.
+fn may_be_sent_again(case: &Case<'_>, send: &Send) -> bool {
+    let facts = &case.facts;
+    let client = send.from.and_then(|sid| facts.sockets[index(sid)].client);
+    let plan = client.and_then(|client| facts.plan?.clients.get(index(client)));
+    !facts.exact && plan.is_some_and(|client| client.retries > 0)
+}
+
+/// Whether a peer of which only the bytes are known had its say before, and nobody saw what the
+/// server made of them.
+fn may_be_of_a_raw_peer(case: &Case<'_>, pos: Pos) -> bool {
+    let begun = |step: &u32| case.facts.steps.get(step).and_then(|time| time.begin);
+    let mut raws = case.by_number.iter().filter(|(_, step)| matches!(step.action, Action::Raw(_)));
+    !case.facts.exact && raws.any(|(step, _)| begun(step).is_some_and(|begin| begin < pos))
 }
 
 fn about(

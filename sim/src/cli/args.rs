@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::choices::Color;
 use super::commands::{
-    check, check_history, completions, config, explain, fmt, list, man, new, replay, run, schema,
-    serve, trace,
+    check, check_history, completions, config, explain, fmt, isolated, list, man, new, replay, run,
+    schema, serve, trace,
 };
 
 const EXAMPLES: &str = "\
@@ -84,6 +84,9 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run scenarios
     Run(Box<run::RunArgs>),
+    /// Play one run for another process, and write its history down
+    #[command(hide = true)]
+    Isolated(isolated::IsolatedArgs),
     /// Look for mistakes in scenario files, and run nothing
     Check(check::CheckArgs),
     /// Format scenario files

@@ -16,6 +16,7 @@ use overheard::verdict::{Outcome, Verdict};
 
 use super::environment::Environment;
 use super::exit::Failure;
+use super::isolate;
 use super::network::NetworkChoice;
 use super::target::Named;
 
@@ -32,13 +33,15 @@ pub(crate) struct World {
     pub(crate) slack: Duration,
     /// A bug to plant.
     pub(crate) sabotage: Option<Sabotage>,
+    /// Whether each run has a process of its own.
+    pub(crate) isolate: bool,
 }
 
 impl World {
     /// What carries the bytes: a server that is not ours is reached by TCP only.
     pub(crate) fn kind(&self) -> NetworkKind {
         match self.target {
-            Target::BuiltIn => self.network.kind.unwrap_or_default(),
+            Target::BuiltIn | Target::Guest(_) => self.network.kind.unwrap_or_default(),
             Target::At(..) | Target::Started(_) => NetworkKind::Tcp,
         }
     }
@@ -65,6 +68,9 @@ pub(crate) fn plan(loaded: &Loaded, seed: u64, world: &World) -> Plan {
 
 /// Plays a plan.
 pub(crate) fn run(plan: &Plan, world: &World, max_wall: Duration) -> History {
+    if world.isolate {
+        return isolate::run(plan, world, max_wall);
+    }
     let target = world.target.clone();
     let mut history =
         run::run(plan, &RunOptions { network: world.kind(), target, max_wall: Some(max_wall) });

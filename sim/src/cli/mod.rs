@@ -11,6 +11,7 @@ mod engine;
 mod environment;
 mod exit;
 mod files;
+mod isolate;
 mod last;
 mod log;
 mod network;
@@ -31,6 +32,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use overheard::guest::AnyGuest;
 
 use self::args::{Cli, Command};
 use self::config::Config;
@@ -38,8 +40,15 @@ use self::context::{Context, mention};
 use self::environment::Environment;
 use self::exit::{Exit, Failure, Outcome};
 
+/// Runs the command line of this process, with a guest as the server.
+pub(crate) fn with_guest(guest: AnyGuest) -> ExitCode {
+    target::bring(guest);
+    main()
+}
+
 /// Runs the command line of this process.
-pub(crate) fn main() -> ExitCode {
+#[must_use]
+pub fn main() -> ExitCode {
     let environment = Environment::read();
     pool::keep_panics_quiet(environment.backtrace);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| start(environment)));
@@ -74,6 +83,7 @@ fn start(environment: Environment) -> Outcome {
     let context = Context::new(environment, config, global.color, global.quiet)?;
     match cli.command {
         Command::Run(args) => commands::run::execute(&args, &context),
+        Command::Isolated(args) => commands::isolated::execute(&args),
         Command::Check(args) => commands::check::execute(args, &context),
         Command::Fmt(args) => commands::fmt::execute(args, &context),
         Command::List(args) => commands::list::execute(&args, &context),

@@ -14,14 +14,14 @@ use super::choices::TraceKeeping;
 use super::engine::{self, Loaded, World};
 use super::pool::{self, Trouble};
 use super::seeds;
-use super::target::Named;
+use super::target::{self, Named};
 
 /// Where a bug of the tool itself can be told.
 pub(crate) const BUG_HINT: &str =
     "this is a bug of Overheard: please report it with the trace and the command below";
 
 /// How much longer than allowed a run may take before it is left to itself.
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
 /// A run that is to be played.
 #[derive(Clone, Debug)]
@@ -205,7 +205,8 @@ fn blank(job: &Job, manner: &Manner) -> Run {
 /// The command that plays a run again, to be pasted.
 pub(crate) fn replay(file: &str, seed: u64, world: &World) -> String {
     let verb = if world.named == Named::BuiltIn { "replay" } else { "run" };
-    let mut command = format!("overheard {verb} {} --seed {}", quoted(file), seeds::show(seed));
+    let program = quoted(&target::program());
+    let mut command = format!("{program} {verb} {} --seed {}", quoted(file), seeds::show(seed));
     if let Some((flag, value)) = world.named.words() {
         command.push_str(&format!(" {flag} {}", quoted(value)));
     }

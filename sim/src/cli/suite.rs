@@ -95,10 +95,11 @@ fn now() -> Instant {
 fn manner(settings: &Settings) -> Result<Manner, Failure> {
     let world = World {
         network: settings.network.value,
-        target: settings.target.find()?,
+        target: settings.target.find(settings.network.value)?,
         named: settings.target.clone(),
         slack: settings.slack.0,
         sabotage: settings.sabotage,
+        isolate: settings.isolate,
     };
     Ok(Manner {
         world,

@@ -1,15 +1,17 @@
 //! `--target` and `--start`: whose server is tested.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
+use overheard::guest::AnyGuest;
 use overheard::net::Place;
 use overheard::plan::ServerOptions;
-use overheard::run::Target;
+use overheard::run::{NetworkKind, Target};
 
 use super::config::Wall;
 use super::exit::Failure;
+use super::network::NetworkChoice;
 
 /// How much later than a file says something may come where time is real: scheduling, and a process
 /// that shares its processors.
@@ -31,6 +33,39 @@ pub(crate) struct TargetArgs {
     /// How much later something may come where time is real [default: 1s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub(crate) slack: Option<Wall>,
+}
+
+/// The server that this executable brings along, if it is a guest's.
+static GUEST: OnceLock<AnyGuest> = OnceLock::new();
+
+/// This executable is a guest's.
+pub(crate) fn bring(guest: AnyGuest) {
+    // There is one `main`, which says it once.
+    let _: Result<(), AnyGuest> = GUEST.set(guest);
+}
+
+/// Whether this executable is a guest's.
+pub(crate) fn has_guest() -> bool {
+    GUEST.get().is_some()
+}
+
+/// The command that this executable is started by.
+pub(crate) fn program() -> String {
+    let own = if has_guest() { std::env::args().next() } else { None };
+    own.unwrap_or_else(|| "overheard".to_owned())
+}
+
+/// The server that this executable has by itself, on a network that it can be played on.
+pub(crate) fn own(network: NetworkChoice) -> Result<Target, Failure> {
+    match (GUEST.get(), network.kind) {
+        (None, _) => Ok(Target::BuiltIn),
+        (Some(guest), None | Some(NetworkKind::Turmoil)) => Ok(Target::Guest(guest.clone())),
+        (Some(_), Some(kind)) => {
+            let name = kind.name();
+            Err(Failure::usage(format!("a guest is played on turmoil, and not on {name}"))
+                .help("leave --network out, or let it name links only, as in --network wifi"))
+        }
+    }
 }
 
 /// A target as it was named.
@@ -61,9 +96,9 @@ impl Named {
     }
 
     /// The target itself. A server that runs is asked what it is.
-    pub(crate) fn find(&self) -> Result<Target, Failure> {
+    pub(crate) fn find(&self, network: NetworkChoice) -> Result<Target, Failure> {
         match self {
-            Self::BuiltIn => Ok(Target::BuiltIn),
+            Self::BuiltIn => own(network),
             Self::Command(command) => Ok(Target::Started(Arc::from(command.as_str()))),
             Self::Url(url) => {
                 let place = Place::find(url);

@@ -31,6 +31,26 @@ const PORT: u16 = 80;
 /// Which pipe a connection of the server is the other end of, by the client's address.
 type Book = Rc<RefCell<BTreeMap<SocketAddr, Weak<Pipe>>>>;
 
+thread_local! {
+    /// The book of the run on this thread, for streams of a guest: these are sent between tasks, and
+    /// cannot have it with them.
+    static BOOK: RefCell<Book> = RefCell::default();
+}
+
+/// A guest has written to a client's connection.
+pub(crate) fn written_to(peer: SocketAddr) {
+    let pipe = BOOK.with_borrow(|book| book.borrow().get(&peer).and_then(Weak::upgrade));
+    pipe.iter().for_each(touch);
+}
+
+/// Counts what a fault of turmoil's own does to what the server has written.
+fn touch(pipe: &Rc<Pipe>) {
+    if pipe.end().touch_rack_faults() == Some(Effect::Partition) {
+        // Turmoil sends nothing again: what comes behind is never read.
+        pipe.wedge(Way::Down);
+    }
+}
+
 /// The network.
 #[derive(Clone)]
 pub(crate) struct Eddy {
@@ -52,14 +72,23 @@ impl Eddy {
     pub(crate) fn new(weather: Weather, postmen: Rc<Vec<Rc<Postman>>>, recorder: Recorder) -> Self {
         Self { weather, postmen, recorder, book: Book::default() }
     }
+
+    /// Opens the server's door for a guest. Called on the server.
+    pub(crate) async fn open_door(&self) -> io::Result<TcpListener> {
+        BOOK.set(self.book.clone());
+        bind().await
+    }
+}
+
+async fn bind() -> io::Result<TcpListener> {
+    TcpListener::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)).await
 }
 
 impl Network for Eddy {
     fn listen(&self) -> LocalBoxFuture<'static, io::Result<Box<dyn Listener>>> {
         let book = self.book.clone();
         async move {
-            let all = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-            let listener = TcpListener::bind((all, PORT)).await?;
+            let listener = bind().await?;
             Ok(Box::new(Bound { listener, book }) as Box<dyn Listener>)
         }
         .boxed_local()
@@ -118,11 +147,7 @@ struct Counted<F: Fn() -> Option<Rc<Pipe>>> {
 
 impl<F: Fn() -> Option<Rc<Pipe>>> Counted<F> {
     fn touch(&self) {
-        let Some(pipe) = (self.pipe)() else { return };
-        if pipe.end().touch_rack_faults() == Some(Effect::Partition) {
-            // Turmoil sends nothing again: what comes behind is never read.
-            pipe.wedge(Way::Down);
-        }
+        (self.pipe)().iter().for_each(touch);
     }
 }
 

@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
+
 use super::RunOptions;
 use super::conductor::conduct;
 use super::stage::{build, recorder};
 use super::wall::Wall;
 use super::world::{ServerSeat, Stagehand};
+use crate::guest::{AnyGuest, GuestOptions, attend};
 use crate::history::{EndReason, Event};
 use crate::host::EPOCH;
 use crate::host::serve::serve;
@@ -20,6 +23,7 @@ use crate::net::postman::Postman;
 use crate::net::switchboard::{Switchboard, Weather};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
+use crate::rng::Stream;
 
 /// How much time passes at once. Turmoil's clocks need whole milliseconds and never skip any, so
 /// that a millisecond at a time costs ten times as much, and finds the same: delays shorter than
@@ -64,14 +68,22 @@ pub(super) fn play(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, Stri
     let racks = 0..plan.network.racks;
     let postmen: Rc<Vec<_>> = Rc::new(racks.map(|_| Postman::new(clock.clone())).collect());
     let weather = Weather { clock, board: board.clone() };
-    let network: Rc<dyn Network> = Rc::new(Eddy::new(weather, postmen.clone(), recorder.clone()));
-    let seat = ServerSeat::new(&plan, &recorder, false);
+    let eddy = Eddy::new(weather, postmen.clone(), recorder.clone());
+    let network: Rc<dyn Network> = Rc::new(eddy.clone());
+    let guest = options.target.guest();
+    let seat = ServerSeat::new(&plan, &recorder, guest.is_some());
     let stage = Rc::new(Eddies::new(plan.network.racks));
     let parts = (recorder.clone(), board);
     let world = build(&plan, options, parts, network.clone(), (seat.clone(), stage.clone()))?;
 
     let mut sim = simulation(&plan);
-    sim.host(SERVER, || process(seat.clone(), recorder.clone(), network.clone()));
+    match guest {
+        None => sim.host(SERVER, || process(seat.clone(), recorder.clone(), network.clone())),
+        Some(guest) => {
+            let (guest, plan, recorder) = (guest.clone(), plan.clone(), recorder.clone());
+            sim.host(SERVER, move || visit(guest.clone(), &plan, &seat, &eddy, &recorder));
+        }
+    }
     for (rack, postman) in (0..).zip(postmen.iter()) {
         let here = world.peers.iter().zip(&plan.clients).filter(|(_, client)| client.rack == rack);
         let peers: Vec<_> = here.map(|(peer, _)| peer.clone()).collect();
@@ -110,6 +122,20 @@ async fn process(
         Err(reason) => recorder.broken(reason),
     }
     Ok(())
+}
+
+/// The same with a guest in it.
+fn visit(
+    guest: AnyGuest,
+    plan: &Plan,
+    seat: &Rc<ServerSeat>,
+    eddy: &Eddy,
+    recorder: &Recorder,
+) -> impl Future<Output = turmoil::Result> + use<> {
+    let name = format!("guest/{}", seat.next_incarnation());
+    let seed = Stream::new(plan.server.id_seed, &name).next_u64();
+    let options = GuestOptions::new(plan.server.clone(), seed);
+    attend(guest, eddy.clone(), options, (seat.clone(), recorder.clone())).map(Ok)
 }
 
 /// Lets time pass until the conductor is done.

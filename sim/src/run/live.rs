@@ -32,7 +32,7 @@ pub(super) fn play(plan: &Plan, options: &RunOptions) -> Result<Vec<Event>, Stri
     LocalSet::new().block_on(&runtime, async {
         let door = Door::default();
         let process = match &options.target {
-            Target::BuiltIn => None,
+            Target::BuiltIn | Target::Guest(_) => None,
             Target::At(place, _) => {
                 *door.borrow_mut() = Some(place.clone());
                 None

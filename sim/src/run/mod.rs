@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::launch::kill_servers;
+use crate::guest::AnyGuest;
 use crate::history::{EndReason, Event, Header, History, VERSION, What};
 use crate::net::Place;
 use crate::plan::{Need, Plan, ServerOptions, needs};
@@ -65,10 +66,22 @@ pub enum Target {
     /// Our own, in the same process: every acceptance is written down.
     #[default]
     BuiltIn,
+    /// A guest of the simulation, of which only the clients know; on [`NetworkKind::Turmoil`].
+    Guest(AnyGuest),
     /// One that runs already, with these options; over [`NetworkKind::Tcp`].
     At(Place, Box<ServerOptions>),
     /// One that this command line starts for each run; over [`NetworkKind::Tcp`].
     Started(Arc<str>),
+}
+
+impl Target {
+    /// The guest, if it is one.
+    pub(crate) const fn guest(&self) -> Option<&AnyGuest> {
+        match self {
+            Self::Guest(guest) => Some(guest),
+            Self::BuiltIn | Self::At(..) | Self::Started(_) => None,
+        }
+    }
 }
 
 /// How a plan is run.
@@ -109,7 +122,7 @@ pub fn unplayable(plan: &Plan, options: &RunOptions) -> Option<String> {
 fn is_met(need: &Need, options: &RunOptions) -> bool {
     match need {
         Need::ServerActs | Need::Sabotage(_) | Need::Quirks => false,
-        Need::Restart => matches!(options.target, Target::Started(_)),
+        Need::Restart => matches!(options.target, Target::Started(_) | Target::Guest(_)),
         // Connections are ours to break, each by itself or those of a rack together; options are
         // compared one by one; clients can ask for their rooms.
         Need::RoomTables
@@ -140,6 +153,12 @@ pub fn run(plan: &Plan, options: &RunOptions) -> History {
         }
     });
     History { header: header(plan, options.network), events }
+}
+
+/// A run that was over before it began.
+#[cfg(feature = "cli")]
+pub(crate) fn ended_early(plan: &Plan, network: NetworkKind, reason: EndReason) -> History {
+    History { header: header(plan, network), events: ended(reason) }
 }
 
 /// The history of a run that could not be.

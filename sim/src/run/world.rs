@@ -19,7 +19,7 @@ use crate::net::Network;
 use crate::net::clock::nanos;
 use crate::net::switchboard::Switchboard;
 use crate::peer::Peer;
-use crate::plan::{ClientId, Plan};
+use crate::plan::{ClientId, Plan, Sabotage, ServerPlan};
 use crate::recorder::{RUN, Recorder};
 use crate::rng::Stream;
 use crate::sabotage::{Bug, Saboteur};
@@ -102,22 +102,15 @@ impl ServerSeat {
     /// # Errors
     /// The options cannot be.
     pub(crate) fn start(&self) -> Result<Rc<Host<TestApp, Recorded>>, String> {
-        let plan = &self.plan.server;
-        let mut config = server_config(plan)?;
-        let bug = Bug::plant(self.plan.sabotage, &mut config);
-        let engine = config.engine.clone();
-        let number = self.incarnations.replace(self.incarnations.get() + 1);
-        let ids = |what: &str| {
-            let name = format!("ids/{what}/{number}");
-            Box::new(SeededIds(Stream::new(plan.id_seed, &name)))
-        };
-        let now = EPOCH.saturating_add(self.recorder.clock().now());
-        let server = Server::new(config, ids("session"), ids("socket"), Instant::from_nanos(now));
-        let app = Saboteur::new(Chat::new(chat_config(plan)), bug.clone());
-        let host =
-            Host::new(Hosted::new(server, app), engine, Recorded::new(self.recorder.clone(), bug));
+        let (plan, sabotage) = (&self.plan.server, self.plan.sabotage);
+        let host = process(plan, sabotage, self.next_incarnation(), &self.recorder)?;
         *self.host.borrow_mut() = Some(host.clone());
         Ok(host)
+    }
+
+    /// The number of a new process, from 0.
+    pub(crate) fn next_incarnation(&self) -> u32 {
+        self.incarnations.replace(self.incarnations.get() + 1)
     }
 
     /// The process that runs now.
@@ -143,6 +136,29 @@ impl ServerSeat {
             host.die();
         }
     }
+}
+
+/// A server process of ours, with nothing in it.
+///
+/// # Errors
+/// The options cannot be.
+pub(crate) fn process(
+    plan: &ServerPlan,
+    sabotage: Option<Sabotage>,
+    number: u32,
+    recorder: &Recorder,
+) -> Result<Rc<Host<TestApp, Recorded>>, String> {
+    let mut config = server_config(plan)?;
+    let bug = Bug::plant(sabotage, &mut config);
+    let engine = config.engine.clone();
+    let ids = |what: &str| {
+        let name = format!("ids/{what}/{number}");
+        Box::new(SeededIds(Stream::new(plan.id_seed, &name)))
+    };
+    let now = EPOCH.saturating_add(recorder.clock().now());
+    let server = Server::new(config, ids("session"), ids("socket"), Instant::from_nanos(now));
+    let app = Saboteur::new(Chat::new(chat_config(plan)), bug.clone());
+    Ok(Host::new(Hosted::new(server, app), engine, Recorded::new(recorder.clone(), bug)))
 }
 
 /// A run.

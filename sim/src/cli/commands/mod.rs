@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod isolated;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod new;

@@ -18,7 +18,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::network::NetworkChoice;
 use crate::cli::pool::{self, Trouble};
 use crate::cli::seeds::SeedChoice;
-use crate::cli::{discover, play, seeds, suite};
+use crate::cli::{discover, play, seeds, suite, target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,7 +87,13 @@ pub(crate) fn execute(args: &ReplayArgs, context: &Context) -> Outcome {
     let seed = seed(args, saved.as_ref())?;
     let saved_network = saved.as_ref().and_then(|saved| saved.header.network.parse().ok());
     let network = args.network.or(saved_network).unwrap_or_default();
-    let world = World { network, sabotage: args.sabotage, ..World::default() };
+    let world = World {
+        network,
+        target: target::own(network)?,
+        sabotage: args.sabotage,
+        isolate: target::has_guest(),
+        ..World::default()
+    };
     let history = match replayed(&loaded, seed, &world, args.max_wall.0) {
         Ok(history) => history,
         Err(trouble) => return told_trouble(&trouble, &file, seed, &world),

@@ -17,7 +17,7 @@ use crate::cli::seeds::SeedChoice;
 use crate::cli::select::Selection;
 use crate::cli::settings::{Origin, Sourced, pick, pick_env};
 use crate::cli::suite;
-use crate::cli::target::{Named, SLACK, TargetArgs};
+use crate::cli::target::{Named, SLACK, TargetArgs, has_guest};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,6 +84,10 @@ pub(crate) struct How {
     /// Plant a bug in the simulated server: what finds it?
     #[arg(long, value_name = "BUG", value_parser = sabotage, hide_short_help = true)]
     pub(crate) sabotage: Option<Sabotage>,
+    /// Each run in a process of its own: on or off [default: on for guests, otherwise off]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true,
+          default_missing_value = "on", value_parser = on_or_off, hide_short_help = true)]
+    pub(crate) isolate: Option<bool>,
     /// What it means that nothing is selected
     #[arg(long, value_name = "MEANING", value_enum, hide_short_help = true)]
     pub(crate) no_tests: Option<NoTests>,
@@ -108,6 +112,15 @@ pub(crate) struct Output {
     /// Progress on stderr
     #[arg(long, value_name = "HOW", value_enum, hide_short_help = true)]
     pub(crate) show_progress: Option<Progress>,
+}
+
+/// `on` or `off`.
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off".to_owned()),
+    }
 }
 
 /// The name of a sabotage.
@@ -138,6 +151,7 @@ pub(crate) struct Settings {
     pub(crate) progress: Sourced<Progress>,
     pub(crate) reports: Vec<Sourced<ReportFile>>,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) isolate: bool,
 }
 
 /// How long one run may take unless somebody says otherwise.
@@ -216,6 +230,7 @@ impl Settings {
             },
             reports: ReportFile::resolve(&output.report, config),
             sabotage: how.sabotage,
+            isolate: how.isolate.unwrap_or_else(has_guest),
         })
     }
 }
