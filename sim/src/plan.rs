@@ -17,7 +17,7 @@ pub use self::expect::{
     ValueType, Wanted, Within,
 };
 pub use self::marks::{Mark, Sabotage};
-pub use self::needs::{Need, Needs, needs};
+pub use self::needs::{Hands, Need, Needs, needs};
 pub use self::options::{NamespaceOptions, SERVER_VARIABLE, ServerOptions};
 use crate::span::Span;
 

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::choices::Color;
 use super::commands::{
     check, check_history, completions, config, explain, fmt, isolated, list, man, new, replay, run,
-    schema, serve, trace,
+    schema, serve, targets, trace,
 };
 
 const EXAMPLES: &str = "\
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Fmt(fmt::FmtArgs),
     /// List scenarios
     List(list::ListArgs),
+    /// List what scenarios need of a server
+    Targets(targets::TargetsArgs),
     /// Write a new scenario
     New(new::NewArgs),
     /// Run once more, and tell the story

@@ -87,6 +87,7 @@ fn start(environment: Environment) -> Outcome {
         Command::Check(args) => commands::check::execute(args, &context),
         Command::Fmt(args) => commands::fmt::execute(args, &context),
         Command::List(args) => commands::list::execute(&args, &context),
+        Command::Targets(args) => commands::targets::execute(&args, &context),
         Command::New(args) => commands::new::execute(&args, &context),
         Command::Replay(args) => commands::replay::execute(&args, &context),
         Command::Serve(args) => commands::serve::execute(*args, &context),

@@ -33,7 +33,43 @@ pub enum Need {
     Clients(usize),
 }
 
+/// How far a server is in our hands, the further the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hands {
+    /// It runs, and is known by its address.
+    Running,
+    /// A command starts it, with options, and it can be killed.
+    Started,
+    /// It is our own, and we look into it.
+    BuiltIn,
+}
+
+impl Hands {
+    /// Its name in lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Started => "started",
+            Self::BuiltIn => "built-in",
+        }
+    }
+}
+
 impl Need {
+    /// How far a server must be in our hands at least. Connections are ours to break, and clients
+    /// can ask for their rooms; a running server may happen to have an option.
+    #[must_use]
+    pub const fn hands(&self) -> Hands {
+        match self {
+            Self::RoomTables | Self::Raw | Self::Racks | Self::Links | Self::Clients(_) => {
+                Hands::Running
+            }
+            Self::Restart | Self::Option(_) => Hands::Started,
+            Self::ServerActs | Self::Sabotage(_) | Self::Quirks => Hands::BuiltIn,
+        }
+    }
+
     /// Its name: the same for each option and each number of clients.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -24,7 +24,7 @@ pub use self::launch::kill_servers;
 use crate::guest::AnyGuest;
 use crate::history::{EndReason, Event, Header, History, VERSION, What};
 use crate::net::Place;
-use crate::plan::{Need, Plan, ServerOptions, needs};
+use crate::plan::{Hands, Need, Plan, ServerOptions, needs};
 use crate::recorder::RUN;
 
 /// Which network a run has.
@@ -118,19 +118,13 @@ pub fn unplayable(plan: &Plan, options: &RunOptions) -> Option<String> {
     (least > limit).then(|| format!("{least:?} of real time, and a run may take {limit:?}"))
 }
 
-/// Whether a server of which only the clients know has what is needed.
+/// Whether a server of which only the clients know has what is needed. The options of one that runs
+/// are compared one by one.
 fn is_met(need: &Need, options: &RunOptions) -> bool {
-    match need {
-        Need::ServerActs | Need::Sabotage(_) | Need::Quirks => false,
-        Need::Restart => matches!(options.target, Target::Started(_) | Target::Guest(_)),
-        // Connections are ours to break, each by itself or those of a rack together; options are
-        // compared one by one; clients can ask for their rooms.
-        Need::RoomTables
-        | Need::Raw
-        | Need::Racks
-        | Need::Links
-        | Need::Option(_)
-        | Need::Clients(_) => true,
+    match (&options.target, need) {
+        (Target::BuiltIn, _) | (Target::At(..), Need::Option(_)) => true,
+        (Target::At(..), _) => need.hands() <= Hands::Running,
+        (Target::Started(_) | Target::Guest(_), _) => need.hands() <= Hands::Started,
     }
 }
 

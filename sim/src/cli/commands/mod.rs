@@ -14,4 +14,5 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod targets;
 pub(crate) mod trace;
