@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::choices::Color;
 use super::commands::{
-    check, check_history, completions, config, explain, fmt, isolated, list, man, new, replay, run,
-    schema, serve, targets, trace,
+    check, check_history, completions, config, conformance, explain, fmt, isolated, list, man, new,
+    replay, run, schema, serve, targets, trace,
 };
 
 const EXAMPLES: &str = "\
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     Trace(trace::TraceArgs),
     /// Print the schema of a format
     Schema(schema::SchemaArgs),
+    /// Make a table of servers from reports
+    Conformance(conformance::ConformanceArgs),
     /// Explain a code
     Explain(explain::ExplainArgs),
     /// Show the configuration

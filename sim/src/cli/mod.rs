@@ -86,6 +86,7 @@ fn start(environment: Environment) -> Outcome {
         Command::Isolated(args) => commands::isolated::execute(&args),
         Command::Check(args) => commands::check::execute(args, &context),
         Command::Fmt(args) => commands::fmt::execute(args, &context),
+        Command::Conformance(args) => commands::conformance::execute(&args),
         Command::List(args) => commands::list::execute(&args, &context),
         Command::Targets(args) => commands::targets::execute(&args, &context),
         Command::New(args) => commands::new::execute(&args, &context),

@@ -64,7 +64,7 @@ fn fenced(text: &str) -> String {
 }
 
 /// A user's text within a line of Markdown.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         match c {

@@ -3,6 +3,7 @@
 //! Everything here is text from values. Virtual time is the only time in it, but for the wall time
 //! of the summary, so that the same seeds give the same text on every machine.
 
+pub mod conformance;
 pub mod github;
 pub mod html;
 pub mod human;

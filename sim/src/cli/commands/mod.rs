@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod check_history;
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod conformance;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod isolated;
