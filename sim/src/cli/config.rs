@@ -243,6 +243,58 @@ mod tests {
         report.md = "a.md"
     "#;
 
+    const SERVE: &str = r#"
+        [serve]
+        listen = "127.0.0.1:0"
+        path = "/io/"
+        ping-interval = "5s"
+        ping-timeout = "5s"
+        upgrade-timeout = "5s"
+        connect-timeout = "5s"
+        max-http-buffer-size = 10000
+        transports = ["polling"]
+        allow-upgrades = true
+        recovery = "2m"
+        skip-middlewares = true
+        http-compression = 1024
+        max-connections = 10000
+        quirks = "reference"
+        supervisors-token = "s3cret"
+        supervisors-seats = 10000
+        dynamic = ["^/room$"]
+        cleanup-empty-child-namespaces = true
+        cors-origin = ["https://a.example"]
+        cors-credentials = true
+        max-tcp-connections = 10000
+        header-timeout = "5s"
+        body-timeout = "5s"
+        idle-timeout = "5s"
+        write-timeout = "5s"
+        max-header-size = 10000
+        max-buffered-bytes = 10000
+        shutdown-grace = "5s"
+        log-format = "json"
+        [serve.namespaces."/staff"]
+        token = "s3cret"
+        seats = 3
+        auth-delay = "0s"
+    "#;
+
+    #[test]
+    fn the_schema_knows_every_option_of_the_server() {
+        let file: ProjectFile = toml::from_str(SERVE).unwrap();
+        let said = format!("{:?}", file.serve);
+        assert!(!said.contains("None"), "an option is missing here: {said}");
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let keys = schema["$defs"]["serve"]["properties"].as_object().unwrap();
+        let written: toml::Value = toml::from_str(SERVE).unwrap();
+        let written: Vec<_> = written["serve"].as_table().unwrap().keys().collect();
+        assert_eq!(
+            keys.keys().collect::<std::collections::BTreeSet<_>>(),
+            written.into_iter().collect()
+        );
+    }
+
     #[test]
     fn the_schema_knows_every_key_and_no_other() {
         let file: ProjectFile = toml::from_str(FULL).unwrap();

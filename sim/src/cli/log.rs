@@ -40,6 +40,8 @@ pub(crate) fn start(environment: &Environment) -> Result<(), Failure> {
 pub(crate) fn start_server(environment: &Environment, format: LogFormat) -> Result<(), Failure> {
     let level = level(environment)?.unwrap_or(LevelFilter::INFO);
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // Nobody may be there to read it any more.
+    let log = log.log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(Context::coloured_stderr()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -27,9 +27,7 @@ impl Signals {
             let code = i32::from(exit.code());
             flag::register_conditional_shutdown(signal, code, Arc::clone(flag))
                 .and_then(|_| flag::register(signal, Arc::clone(flag)))
-                .map_err(|error| {
-                    Failure::new(Exit::Internal, format!("cannot listen to signals: {error}"))
-                })?;
+                .map_err(|error| cannot_listen(&error))?;
         }
         Ok(signals)
     }
@@ -44,6 +42,21 @@ impl Signals {
             None
         }
     }
+}
+
+/// From here on the second signal, whichever it is, ends the process at once.
+pub(crate) fn second_ends_all() -> Result<(), Failure> {
+    let one_came = Arc::new(AtomicBool::new(false));
+    for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
+        flag::register_conditional_shutdown(signal, i32::from(exit.code()), one_came.clone())
+            .and_then(|_| flag::register(signal, one_came.clone()))
+            .map_err(|error| cannot_listen(&error))?;
+    }
+    Ok(())
+}
+
+fn cannot_listen(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Internal, format!("cannot listen to signals: {error}"))
 }
 
 /// Waits for the first signal. Needs a runtime.

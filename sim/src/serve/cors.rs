@@ -35,7 +35,6 @@ impl Cors {
         }
         let mut response = plain(StatusCode::NO_CONTENT);
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
         if let Some(wanted) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());

@@ -2,7 +2,7 @@
 
 use crate::support::{Sandbox, snapshot};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "",
     "run",
     "check",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 16] = [
     "list",
     "new",
     "replay",
+    "serve",
     "check-history",
     "trace",
     "trace show",

@@ -12,7 +12,7 @@ use self::options::ServeOptions;
 use crate::cli::context::{Context, out, say};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::log;
-use crate::cli::signals::{self, Signals};
+use crate::cli::signals;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,8 +47,7 @@ pub(crate) fn execute(args: ServeArgs, context: &Context) -> Outcome {
     let options = args.options.or(told).or(context.config.serve.clone());
     log::start_server(&context.environment, options.log_format.unwrap_or_default())?;
     let (settings, token) = resolve::settings(options)?;
-    // The second signal ends the process at once.
-    let _signals = Signals::listen()?;
+    signals::second_ends_all()?;
     let server = Server::bind(settings).map_err(failure)?;
     if let Some(token) = token
         && !context.quiet

@@ -20,7 +20,7 @@ macro_rules! options {
         #[derive(Clone, Debug, Default, Args, Deserialize)]
         #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
         pub(crate) struct ServeOptions {
-            $($(#[$meta])* #[arg(long, env = $env, hide_env = true)] pub(crate) $name: Option<$type>,)*
+            $(#[arg(long, env = $env, hide_env = true)] $(#[$meta])* pub(crate) $name: Option<$type>,)*
         }
 
         impl ServeOptions {
@@ -88,7 +88,7 @@ options! {
     /// The seats of /supervisors [default: 3]
     #[arg(value_name = "N", help_heading = CHAT)]
     supervisors_seats: NonZeroUsize = "OVERHEARD_SERVE_SUPERVISORS_SEATS",
-    /// Pattern of namespaces that are made on demand; may be repeated
+    /// Pattern of namespaces that are made on demand
     #[arg(value_name = "REGEX", help_heading = CHAT)]
     dynamic: Vec<Pattern> = "OVERHEARD_SERVE_DYNAMIC",
     /// Remove a namespace that was made on demand with its last socket [default: false]

@@ -1,0 +1,11 @@
+//! `overheard serve` as a process, over real TCP: what it answers, how it is told, what it bounds, and
+//! how it ends.
+#![cfg(unix)]
+
+mod hostile;
+mod limits;
+mod options;
+mod shutdown;
+mod site;
+mod slow;
+mod support;
