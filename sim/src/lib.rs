@@ -33,6 +33,7 @@ pub mod scenario;
 pub mod serve;
 mod signal;
 pub mod span;
+pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod verdict;
