@@ -24,7 +24,12 @@ fn set_option(io: SocketIoBuilder, name: &str, value: &Json) -> Option<SocketIoB
         "ping-timeout" => io.ping_timeout(millis()?),
         "connect-timeout" => io.connect_timeout(millis()?),
         "upgrade-timeout" => io.upgrade_timeout(millis()?),
-        "max-http-buffer-size" => io.max_payload(value.as_u64()?),
+        "max-http-buffer-size" => {
+            let bytes = value.as_u64()?;
+            let most = usize::try_from(bytes).ok()?;
+            // One for polling, and two for WebSocket.
+            io.max_payload(bytes).ws_max_message_size(most).ws_max_frame_size(most)
+        }
         "transports" if *value == json!(["polling"]) => io.transports([TransportType::Polling]),
         "transports" if *value == json!(["websocket"]) => io.transports([TransportType::Websocket]),
         "transports" | "namespaces" => io,

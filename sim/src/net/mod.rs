@@ -10,6 +10,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod eddy;
+pub(crate) mod gather;
 mod heartbeat;
 pub(crate) mod memory;
 pub(crate) mod pipe;

@@ -11,11 +11,11 @@ use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use overheard_core::client::Input;
 use overheard_core::wire::{Frame, RequestId, WsEnd, WsId};
-use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::{Peer, State};
 use crate::net::Place;
+use crate::net::gather::shake_hands;
 use crate::net::websocket::{Feed, Outbox, pump};
 
 /// Why a request has no answer; nobody asks further.
@@ -125,7 +125,7 @@ impl Peer {
                 .max_write_buffer_size(usize::MAX)
                 .max_message_size(None)
                 .max_frame_size(None);
-            let Ok((socket, _)) = client_async_with_config(url, io, Some(config)).await else {
+            let Ok(socket) = shake_hands(url, io, config).await else {
                 return feed.ended(WsEnd::Closed);
             };
             this.state.borrow_mut().dials.remove(&ws);
