@@ -38,7 +38,9 @@ pub(super) fn check(case: &Case<'_>, sheet: &mut Sheet) {
         }
     }
     sheet.reach(Mark::JoinRacedBroadcast, case.model.raced);
-    let empty = case.model.sends.iter().filter(|send| send.yes + send.maybe == 0);
+    // Where only clients were watched, somebody who may hear is no audience either.
+    let maybe = u32::from(facts.exact);
+    let empty = case.model.sends.iter().filter(|send| send.yes + send.maybe * maybe == 0);
     sheet.reach(Mark::EmptyAudience, empty.count() as u64);
     let (volatile, raced) = undelivered(case);
     sheet.reach(Mark::VolatileDropped, volatile);

@@ -73,7 +73,7 @@ async fn play_at(
     let board = Switchboard::new(plan);
     let postman = Postman::new(clock.clone());
     let weather = Weather { clock, board: board.clone() };
-    let network = Tcp::new(weather, postman.clone(), recorder.clone(), door);
+    let network = Tcp::new(weather, postman.clone(), recorder.clone(), door.clone());
     let network: Rc<dyn Network> = Rc::new(network);
     let seat = ServerSeat::new(plan, &recorder, true);
     let (process, command, wanted) = match process {
@@ -86,7 +86,7 @@ async fn play_at(
         process: RefCell::new(process),
         command,
         wanted,
-        port: Cell::new(network.place().address.port()),
+        door,
         starts: Cell::new(0),
     });
     let parts = (recorder.clone(), board);
@@ -111,7 +111,7 @@ struct Live {
     process: RefCell<Option<Process>>,
     command: String,
     wanted: ServerOptions,
-    port: Cell<u16>,
+    door: Door,
     /// Counts restarts, so that one that was overtaken by a crash is dropped.
     starts: Cell<u32>,
 }
@@ -143,9 +143,12 @@ impl Stagehand for Hand {
         let this = self.0.clone();
         let turn = this.starts.get();
         let restart = async move {
-            let started = Process::start(&this.command, &this.wanted, this.port.get()).await;
+            // Where it was, if the command does as it is told; or else where it says.
+            let port = this.door.borrow().as_ref().map_or(0, |place| place.address.port());
+            let started = Process::start(&this.command, &this.wanted, port).await;
             match started {
                 Ok(process) if this.starts.get() == turn => {
+                    *this.door.borrow_mut() = Some(process.place().clone());
                     *this.process.borrow_mut() = Some(process);
                     this.seat.came_up();
                 }
