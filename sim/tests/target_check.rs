@@ -171,26 +171,19 @@ fn what_is_missing_and_what_is_wrong_is_said_with_its_section() {
     assert_eq!(leave["link"], "CONTRACT.md#events");
     assert_eq!((&last["missing"], &last["wrong"]), (&3.into(), &2.into()));
     assert_eq!(last["exit-code"], 1);
-}
-
-#[test]
-fn every_section_that_is_named_stands_on_the_page() {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../CONTRACT.md");
-    let page = std::fs::read_to_string(root).unwrap();
-    let headings: Vec<String> = page
-        .lines()
-        .filter_map(|line| {
-            line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with("##"))
-        })
-        .map(|heading| heading.replace('`', ""))
-        .collect();
-    let server = Served::with(r#"{"namespaces":{"/hall":{}}}"#);
-    let (parts, _) = lines(server.address);
-    for part in parts.iter().filter(|line| line["type"] == "part-checked") {
+    let headings = headings();
+    for part in &parts[1..] {
         let section = part["section"].as_str().unwrap();
         assert!(headings.iter().any(|heading| heading == section), "{section}: {headings:?}");
     }
-    assert!(parts.len() > 20, "{parts:?}");
+}
+
+/// The sections of the contract's page.
+fn headings() -> Vec<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../CONTRACT.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("##"));
+    headings.map(|line| line.trim_start_matches('#').trim().replace('`', "")).collect()
 }
 
 #[test]
