@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::choices::Color;
 use super::commands::{
     check, check_history, completions, config, conformance, explain, fmt, isolated, list, man, new,
-    replay, run, schema, serve, targets, trace,
+    replay, run, schema, serve, target, targets, trace,
 };
 
 const EXAMPLES: &str = "\
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Replay(replay::ReplayArgs),
     /// Serve the built-in chat on a real port
     Serve(Box<serve::ServeArgs>),
+    /// Check servers that play scenarios
+    Target(target::TargetArgs),
     /// Judge a history
     CheckHistory(check_history::CheckHistoryArgs),
     /// Show, export or compare traces

@@ -92,6 +92,7 @@ fn start(environment: Environment) -> Outcome {
         Command::New(args) => commands::new::execute(&args, &context),
         Command::Replay(args) => commands::replay::execute(&args, &context),
         Command::Serve(args) => commands::serve::execute(*args, &context),
+        Command::Target(args) => commands::target::execute(&args, &context),
         Command::CheckHistory(args) => commands::check_history::execute(&args, &context),
         Command::Trace(args) => commands::trace::execute(&args, &context),
         Command::Schema(args) => commands::schema::execute(&args),

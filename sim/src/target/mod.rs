@@ -12,7 +12,6 @@ mod scene;
 pub use self::about::About;
 use self::parts::{Part, parts};
 pub use self::probe::Unreachable;
-use self::scene::Scene;
 use crate::net::Place;
 
 /// What became of a part.

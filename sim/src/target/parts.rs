@@ -30,7 +30,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Lobby",
         PEOPLE,
         "
-- emit: { from: alice, event: broadcast, args: [{ event: note, to: lobby }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: broadcast, args: [{ event: note, to: lobby }], ack: [ok] }
 - expect: { at: [bob, carol], event: note, args: [], within: 2s }",
     ),
     (
@@ -38,16 +38,16 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: echo, args: [1.5, \"ü\", null, { a: [true] }], ack: [ok, 1.5, \"ü\", null, { a: [true] }], timeout: 2s }
-- emit: { from: alice, event: echo, ack: [ok], timeout: 2s }",
+- emit: { from: alice, event: echo, args: [1.5, \"ü\", null, { a: [true] }], ack: [ok, 1.5, \"ü\", null, { a: [true] }] }
+- emit: { from: alice, event: echo, ack: [ok] }",
     ),
     (
         "bytes",
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: echo, args: [{ hex: \"00ff\" }, { a: { hex: \"01\" } }], ack: [ok, { hex: \"00ff\" }, { a: { hex: \"01\" } }], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: file, args: [{ hex: \"00ff\" }] }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: echo, args: [{ hex: \"00ff\" }, { a: { hex: \"01\" } }], ack: [ok, { hex: \"00ff\" }, { a: { hex: \"01\" } }] }
+- emit: { from: alice, event: broadcast, args: [{ event: file, args: [{ hex: \"00ff\" }] }], ack: [ok] }
 - expect: { at: [bob, carol], event: file, args: [{ hex: \"00ff\" }], within: 2s }",
     ),
     (
@@ -55,17 +55,17 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: join, args: [[tea, milk, salt]], ack: [ok], timeout: 2s }
-- emit: { from: alice, event: rooms, ack: [ok, [$sid(alice), lobby, tea, milk, salt]], timeout: 2s }",
+- emit: { from: alice, event: join, args: [[tea, milk, salt]], ack: [ok] }
+- emit: { from: alice, event: rooms, ack: [ok, [$sid(alice), lobby, tea, milk, salt]] }",
     ),
     (
         "join",
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: join, args: [tea], ack: [ok], timeout: 2s }
-- emit: { from: bob, event: join, args: [[milk, tea]], ack: [ok], timeout: 2s }
-- emit: { from: carol, event: broadcast, args: [{ event: note, to: tea }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: join, args: [tea], ack: [ok] }
+- emit: { from: bob, event: join, args: [[milk, tea]], ack: [ok] }
+- emit: { from: carol, event: broadcast, args: [{ event: note, to: tea }], ack: [ok] }
 - expect: { at: [alice, bob], event: note, args: [], within: 2s }",
     ),
     (
@@ -73,9 +73,9 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: [alice, bob], event: join, args: [[tea, milk]], ack: [ok], timeout: 2s }
-- emit: { from: alice, event: leave, args: [tea], ack: [ok], timeout: 2s }
-- emit: { from: carol, event: broadcast, args: [{ event: note, to: tea }], ack: [ok], timeout: 2s }
+- emit: { from: [alice, bob], event: join, args: [[tea, milk]], ack: [ok] }
+- emit: { from: alice, event: leave, args: [tea], ack: [ok] }
+- emit: { from: carol, event: broadcast, args: [{ event: note, to: tea }], ack: [ok] }
 - expect: { at: bob, event: note, args: [], within: 2s }
 - never: { at: alice, event: note }",
     ),
@@ -84,9 +84,9 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: chat, args: [hi], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: chat, args: [hi], ack: [ok] }
 - expect: { at: [bob, carol], event: chat, args: [hi, { from: $sid(alice) }], within: 2s }
-- emit: { from: alice, event: chat, args: [psst, { to: $sid(bob) }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: chat, args: [psst, { to: $sid(bob) }], ack: [ok] }
 - expect: { at: bob, event: chat, args: [psst, { from: $sid(alice) }], within: 2s }
 - never: { at: alice, event: chat }
 - never: { at: carol, event: chat, args: [psst, _] }",
@@ -96,7 +96,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: broadcast, args: [{ event: note, args: [1, { a: b }] }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: broadcast, args: [{ event: note, args: [1, { a: b }] }], ack: [ok] }
 - expect: { at: [bob, carol], event: note, args: [1, { a: b }], within: 2s }
 - never: { at: alice, event: note }",
     ),
@@ -105,9 +105,9 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Selection",
         PEOPLE,
         "
-- emit: { from: [bob, carol], event: join, args: [[tea, milk]], ack: [ok], timeout: 2s }
-- emit: { from: carol, event: join, args: [salt], ack: [ok], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: note, to: [tea, milk], except: salt }], ack: [ok], timeout: 2s }
+- emit: { from: [bob, carol], event: join, args: [[tea, milk]], ack: [ok] }
+- emit: { from: carol, event: join, args: [salt], ack: [ok] }
+- emit: { from: alice, event: broadcast, args: [{ event: note, to: [tea, milk], except: salt }], ack: [ok] }
 - expect: { at: bob, event: note, args: [], exactly: 1, within: 1s }
 - never: { at: carol, event: note }",
     ),
@@ -116,7 +116,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Selection",
         PEOPLE,
         "
-- emit: { from: alice, event: broadcast, args: [{ event: note, from: namespace }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: broadcast, args: [{ event: note, from: namespace }], ack: [ok] }
 - expect: { at: [alice, bob, carol], event: note, args: [], within: 2s }",
     ),
     (
@@ -140,7 +140,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         PEOPLE,
         "
 - emit: { from: alice, event: tell, args: [{ id: $sid(bob), event: lunch, args: [1, 2] }], ack: [ok, 1, 2], timeout: 8s }
-- emit: { from: alice, event: tell, args: [{ id: nobody, event: lunch }], ack: [error, no such socket], timeout: 2s }
+- emit: { from: alice, event: tell, args: [{ id: nobody, event: lunch }], ack: [error, no such socket] }
 - never: { at: carol, event: lunch }",
     ),
     (
@@ -155,18 +155,18 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: who, args: [{ to: $sid(bob) }], ack: [ok, [$sid(bob)]], timeout: 2s }
-- emit: { from: alice, event: who, args: [{ to: nowhere }], ack: [ok, []], timeout: 2s }",
+- emit: { from: alice, event: who, args: [{ to: $sid(bob) }], ack: [ok, [$sid(bob)]] }
+- emit: { from: alice, event: who, args: [{ to: nowhere }], ack: [ok, []] }",
     ),
     (
         "move",
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: move, args: [{ to: $sid(bob), join: [attic], leave: [lobby] }], ack: [ok], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: up, to: attic }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: move, args: [{ to: $sid(bob), join: [attic], leave: [lobby] }], ack: [ok] }
+- emit: { from: alice, event: broadcast, args: [{ event: up, to: attic }], ack: [ok] }
 - expect: { at: bob, event: up, args: [], within: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: down, to: lobby }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: broadcast, args: [{ event: down, to: lobby }], ack: [ok] }
 - expect: { at: carol, event: down, args: [], within: 2s }
 - never: { at: bob, event: down }",
     ),
@@ -175,7 +175,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: kick, args: [{ to: $sid(bob) }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: kick, args: [{ to: $sid(bob) }], ack: [ok] }
 - expect-connection: { at: bob, state: disconnected, within: 2s }
 - expect-connection: { at: carol, state: connected, within: 2s }",
     ),
@@ -184,7 +184,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: kick, args: [{ to: $sid(bob), close: true }], ack: [ok], timeout: 2s }
+- emit: { from: alice, event: kick, args: [{ to: $sid(bob), close: true }], ack: [ok] }
 - expect-connection: { at: bob, state: disconnected, within: 2s }",
     ),
     (
@@ -192,10 +192,10 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Events",
         PEOPLE,
         "
-- emit: { from: alice, event: get, ack: [ok, {}], timeout: 2s }
-- emit: { from: alice, event: set, args: [name, { first: Al }], ack: [ok], timeout: 2s }
-- emit: { from: alice, event: get, ack: [ok, { name: { first: Al } }], timeout: 2s }
-- emit: { from: bob, event: get, ack: [ok, {}], timeout: 2s }",
+- emit: { from: alice, event: get, ack: [ok, {}] }
+- emit: { from: alice, event: set, args: [name, { first: Al }], ack: [ok] }
+- emit: { from: alice, event: get, ack: [ok, { name: { first: Al } }] }
+- emit: { from: bob, event: get, ack: [ok, {}] }",
     ),
     (
         "without an ack",
@@ -203,7 +203,7 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         PEOPLE,
         "
 - emit: { from: alice, event: join, args: [tea] }
-- emit: { from: alice, event: echo, ack: [ok], timeout: 2s }
+- emit: { from: alice, event: echo, ack: [ok] }
 - emit: { from: bob, event: broadcast, args: [{ event: note, to: tea }] }
 - expect: { at: alice, event: note, args: [], within: 2s }",
     ),
@@ -212,25 +212,24 @@ const COMMON: &[(&str, &str, &str, &str)] = &[
         "Answers",
         PEOPLE,
         "
-- emit: { from: alice, event: join, ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: join, args: [[tea, 1]], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: leave, args: [[tea]], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: note, args: 1 }], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: note, to: {} }], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: note, from: me }], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: note, volatile: 1 }], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: ask, args: [{ event: note, timeout: -1 }], ack: [error, bad arguments], timeout: 2s }
-- emit: { from: alice, event: set, args: [key], ack: [error, bad arguments], timeout: 2s }",
+- emit: { from: alice, event: join, ack: [error, bad arguments] }
+- emit: { from: alice, event: join, args: [[tea, 1]], ack: [error, bad arguments] }
+- emit: { from: alice, event: broadcast, args: [{ event: note, args: 1 }], ack: [error, bad arguments] }
+- emit: { from: alice, event: broadcast, args: [{ event: note, to: {} }], ack: [error, bad arguments] }
+- emit: { from: alice, event: broadcast, args: [{ event: note, from: me }], ack: [error, bad arguments] }
+- emit: { from: alice, event: broadcast, args: [{ event: note, volatile: 1 }], ack: [error, bad arguments] }
+- emit: { from: alice, event: ask, args: [{ event: note, timeout: -1 }], ack: [error, bad arguments] }
+- emit: { from: alice, event: set, args: [key], ack: [error, bad arguments] }",
     ),
     (
         "error: bad event name",
         "Answers",
         PEOPLE,
         "
-- emit: { from: alice, event: broadcast, args: [{}], ack: [error, bad event name], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: 1 }], ack: [error, bad event name], timeout: 2s }
-- emit: { from: alice, event: broadcast, args: [{ event: connect }], ack: [error, bad event name], timeout: 2s }
-- emit: { from: alice, event: ask, args: [{ event: disconnecting }], ack: [error, bad event name], timeout: 2s }",
+- emit: { from: alice, event: broadcast, args: [{}], ack: [error, bad event name] }
+- emit: { from: alice, event: broadcast, args: [{ event: 1 }], ack: [error, bad event name] }
+- emit: { from: alice, event: broadcast, args: [{ event: connect }], ack: [error, bad event name] }
+- emit: { from: alice, event: ask, args: [{ event: disconnecting }], ack: [error, bad event name] }",
     ),
     (
         "unknown namespaces",
@@ -255,7 +254,7 @@ pub(super) fn parts(about: &About) -> Vec<Part> {
         section: "Answers",
         scene: Ok(Scene::new(
             PEOPLE,
-            "- emit: { from: alice, event: dance, ack: [error, unknown event], timeout: 2s }",
+            "- emit: { from: alice, event: dance, ack: [error, unknown event] }",
         )
         .about_unknown_events()),
     });
@@ -278,7 +277,7 @@ fn transports(options: &ServerOptions) -> Vec<Part> {
             clients,
             format!(
                 "- expect-connection: {{ at: alice, state: {state}, within: 5s }}\n\
-                 - emit: {{ from: alice, event: echo, args: [1], ack: [ok, 1], timeout: 2s }}"
+                 - emit: {{ from: alice, event: echo, args: [1], ack: [ok, 1] }}"
             ),
         )
         .with_own_transports()),
@@ -320,9 +319,8 @@ fn gates(name: &str, gate: &NamespaceOptions, is_secret: bool) -> Vec<Part> {
     if gate.token.is_some() {
         parts.push(part("strangers", Ok(Scene::new(format!("{{ {strangers} }}"), pause))));
     }
-    let echo = format!(
-        "- emit: {{ from: a, namespace: {nsp}, event: echo, args: [1], ack: [ok, 1], timeout: 2s }}"
-    );
+    let echo =
+        format!("- emit: {{ from: a, namespace: {nsp}, event: echo, args: [1], ack: [ok, 1] }}");
     parts.push(part(
         "entry",
         Ok(Scene::new(format!("{{ a: {{ namespace: {nsp}{auth} }} }}"), echo)),
@@ -358,7 +356,9 @@ fn dynamic(pattern: &str) -> Part {
         let nsp = quoted(&name);
         Scene::new(
             format!("{{ a: {{ namespace: {nsp} }} }}"),
-            format!("- emit: {{ from: a, namespace: {nsp}, event: echo, args: [1], ack: [ok, 1], timeout: 2s }}"),
+            format!(
+                "- emit: {{ from: a, namespace: {nsp}, event: echo, args: [1], ack: [ok, 1] }}"
+            ),
         )
     });
     Part { name: format!("namespaces like {pattern}"), section: "Namespaces", scene }

@@ -17,6 +17,9 @@ use crate::verdict::{Finding, Outcome, Verdict};
 /// How long one scene may take.
 const MOST: Duration = Duration::from_secs(30);
 
+/// How long an answer may take, unless its step says otherwise.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A scenario without its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scene {
@@ -133,6 +136,9 @@ impl Scene {
             format!("its scenario cannot be made: {}", titles.collect::<Vec<_>>().join("; "))
         })?;
         let mut plan = loaded.scenario.plan(1, &PlanOptions::default());
+        for client in &mut plan.clients {
+            client.ack_timeout = client.ack_timeout.or(Some(PATIENCE));
+        }
         if !self.own_transports
             && let Some(names) = &about.options.transports
         {

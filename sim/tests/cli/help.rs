@@ -2,7 +2,7 @@
 
 use crate::support::{Sandbox, snapshot};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "",
     "run",
     "check",
@@ -11,6 +11,8 @@ const COMMANDS: [&str; 17] = [
     "new",
     "replay",
     "serve",
+    "target",
+    "target check",
     "check-history",
     "trace",
     "trace show",

@@ -15,5 +15,6 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod target;
 pub(crate) mod targets;
 pub(crate) mod trace;

@@ -171,7 +171,7 @@ fn cors(options: &ServeOptions) -> Result<Option<Cors>, Failure> {
     Ok(Some(Cors { origins: Origins::Named(names.clone()), credentials }))
 }
 
-/// What anybody may know of the options: no token.
+/// What anybody may know of the options: of a token, that there is one.
 fn about(options: &ServeOptions) -> Result<Object, Failure> {
     let millis = |time: Option<Duration>| {
         time.map(|time| u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
@@ -198,6 +198,10 @@ fn about(options: &ServeOptions) -> Result<Object, Failure> {
         namespaces: namespaces.map(|named| (named.name.clone(), gate(&named.gate))).collect(),
         dynamic: options.dynamic.iter().flatten().map(|pattern| pattern.0.to_string()).collect(),
     };
-    let told = serde_json::to_value(told).and_then(serde_json::from_value);
-    told.map_err(|error| Failure::new(Exit::Internal, error.to_string()))
+    let internal = |error: serde_json::Error| Failure::new(Exit::Internal, error.to_string());
+    let mut told = serde_json::to_value(told).map_err(internal)?;
+    for named in options.namespaces.iter().flatten().filter(|named| named.gate.token.is_some()) {
+        told["namespaces"][&named.name]["token"] = true.into();
+    }
+    serde_json::from_value(told).map_err(internal)
 }
