@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { TOKEN, onPage } from "./people.mjs";
 
 /**
- * A message to all after those in question: it takes the same way to each tab, so that whoever sees
+ * A message to all after those in question: it takes the same way to each page, so that whoever sees
  * it has seen what was sent to them before.
  */
 async function fence(sender, ...others) {
