@@ -127,6 +127,18 @@ onPage("answers are shown as they come, and who does not answer in time is named
   await carol.sees("anybody?", carol.log);
 });
 
+onPage("whoever heard without having been meant is said to have overheard", async (world) => {
+  const [alice, bob, carol] = await world.enter("alice", "bob", "carol");
+  await alice.leavesOut("carol");
+  await alice.say("a party for carol");
+  await bob.sees("a party for carol", bob.log);
+  // No server here lets her hear it, so her page is made to say that it did.
+  const id = await bob.page.evaluate(() => place.log.find((entry) => entry.text === "a party for carol").id);
+  await carol.page.evaluate((id) => place.ok("broadcast", { to: id.split("-").slice(0, -1).join("-"), event: "heard", args: [id, { id: place.socket.id, name: "carol" }] }), id);
+  await alice.sees("Overheard by carol; heard by bob", alice.log);
+  assert.equal((await alice.whoHeard("a party")).carol, "overheard it: not meant to");
+});
+
 onPage("names are shown, may change, and are text whatever they hold", async (world) => {
   const [alice, bob] = await world.enter("alice", "bob");
   const evil = "<img src=x onerror=alert(1)>";
