@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { TOKEN, onPage } from "./people.mjs";
 
 /**
- * A message to all after those in question: it takes the same way to each tab, so that whoever sees
+ * A message to all after those in question: it takes the same way to each page, so that whoever sees
  * it has seen what was sent to them before.
  */
 async function fence(sender, ...others) {
@@ -125,6 +125,18 @@ onPage("answers are shown as they come, and who does not answer in time is named
   await alice.sees("Heard by bob; no answer from carol", alice.log);
   await bob.sees("Heard by you; no answer from carol", bob.log);
   await carol.sees("anybody?", carol.log);
+});
+
+onPage("whoever heard without having been meant is said to have overheard", async (world) => {
+  const [alice, bob, carol] = await world.enter("alice", "bob", "carol");
+  await alice.leavesOut("carol");
+  await alice.say("a party for carol");
+  await bob.sees("a party for carol", bob.log);
+  // No server here lets her hear it, so her page is made to say that it did.
+  const id = await bob.page.evaluate(() => place.log.find((entry) => entry.text === "a party for carol").id);
+  await carol.page.evaluate((id) => place.ok("broadcast", { to: id.split("-").slice(0, -1).join("-"), event: "heard", args: [id, { id: place.socket.id, name: "carol" }] }), id);
+  await alice.sees("Overheard by carol; heard by bob", alice.log);
+  assert.equal((await alice.whoHeard("a party")).carol, "overheard it: not meant to");
 });
 
 onPage("names are shown, may change, and are text whatever they hold", async (world) => {

@@ -33,7 +33,7 @@ const focused = (person) => person.page.evaluate(() => {
 
 onPage("everything can be done by keyboard, and the focus is always seen", async (world) => {
   const [bob] = await world.enter("bob");
-  const alice = await world.tab();
+  const alice = await world.open();
   const { keyboard } = alice.page;
   const at = async (id) => {
     const seen = await focused(alice);
@@ -147,7 +147,7 @@ onPage("who is thrown out is told so, and may come again", async (world) => {
 const POLLING = { transports: ["polling"] };
 
 onPage("without WebSocket on the server the page polls", async (world) => {
-  const alice = await world.tab();
+  const alice = await world.open();
   alice.mayLoseServer = true;
   await alice.enter("alice");
   await alice.sees("Connected by long polling");
@@ -155,9 +155,9 @@ onPage("without WebSocket on the server the page polls", async (world) => {
 
 onPage("without WebSocket in between the page polls, and hears and is heard", async (world) => {
   const broken = () => { window.WebSocket = class { constructor() { throw new Error("no WebSocket here"); } }; };
-  const alice = await world.tab({ before: broken });
+  const alice = await world.open({ before: broken });
   await alice.enter("alice");
-  const bob = await world.tab();
+  const bob = await world.open();
   await bob.enter("bob");
   await alice.sees("People here (2)");
   await alice.sees("Connected by long polling");
@@ -179,7 +179,7 @@ onPage("the page comes with a policy that allows nothing else, and needs nothing
   assert.doesNotMatch(policy, /unsafe|https?:|\*/);
   const text = await response.text();
   assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacent|document\.write|\seval\(| style=| on(click|load)=/);
-  const alice = await world.tab();
+  const alice = await world.open();
   await alice.enter("alice");
   await alice.takesSeat(TOKEN);
   await alice.sees("You are in the supervisors' namespace.");
@@ -190,7 +190,7 @@ onPage("it is accessible and fits, wide and narrow, light and dark", async (worl
   const [bob, carol] = await world.enter("bob", "carol");
   for (const person of [bob, carol]) await person.join("tea");
   for (const [look, [viewport, scheme]] of Object.entries(looks)) {
-    const alice = await world.tab({ viewport, scheme });
+    const alice = await world.open({ viewport, scheme });
     const view = async (name) => { if (viewport === NARROW) await alice.button(name).click(); };
     const keep = async (part) => {
       await accessible(alice, `${look}, ${part}`);
@@ -226,7 +226,7 @@ onPage("it is accessible and fits, wide and narrow, light and dark", async (worl
 });
 
 onPage("a lost server is said in words, also on a phone", async (world) => {
-  const alice = await world.tab({ viewport: NARROW, scheme: "dark" });
+  const alice = await world.open({ viewport: NARROW, scheme: "dark" });
   alice.mayLoseServer = true;
   await alice.enter("alice");
   await world.server.kill();

@@ -1,4 +1,4 @@
-// People who open the chat page, each in a tab of one browser, and what they see.
+// People who open the chat page, each in a window of one browser, and what they see.
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync } from "node:fs";
@@ -24,7 +24,7 @@ const OPTIONS = { namespaces: { "/supervisors": { token: TOKEN, seats: 1 } } };
 /** What a browser says itself about a server that is away. */
 const AWAY = /WebSocket connection to .* failed|net::ERR_/;
 
-/** One person's tab. */
+/** One person's window. */
 export class Person {
   constructor(page, world) {
     Object.assign(this, { page, world, problems: [], foreign: [], mayLoseServer: false });
@@ -108,13 +108,12 @@ export class Person {
 class World {
   constructor(server, browser) { Object.assign(this, { server, browser, url: server.url, people: [] }); }
 
-  /** A tab that is open on the page, without a name. */
-  async tab({ viewport = WIDE, scheme = "light", before } = {}) {
-    this.context ??= await this.browser.newContext({ reducedMotion: "reduce" });
-    this.context.setDefaultTimeout(15_000);
-    const page = await this.context.newPage();
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme: scheme });
+  /** A window that is open on the page, without a name. */
+  async open({ viewport = WIDE, scheme = "light", before } = {}) {
+    // A window for each: tabs behind another are drawn once a second, and clicks wait for that.
+    const context = await this.browser.newContext({ viewport, colorScheme: scheme, reducedMotion: "reduce" });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
     if (before) await page.addInitScript(before);
     const person = new Person(page, this);
     this.people.push(person);
@@ -126,7 +125,7 @@ class World {
   async enter(...names) {
     const people = [];
     for (const name of names) {
-      const person = await this.tab();
+      const person = await this.open();
       await person.enter(name);
       people.push(person);
     }
@@ -134,10 +133,10 @@ class World {
     return people;
   }
 
-  /** What holds for every tab of every test. */
+  /** What holds for every window of every test. */
   check() {
     for (const { name, problems, foreign } of this.people) {
-      assert.deepEqual(problems, [], `problems in the tab of ${name}`);
+      assert.deepEqual(problems, [], `problems in the window of ${name}`);
       assert.deepEqual(foreign, [], `requests of ${name} to foreign hosts`);
     }
   }
