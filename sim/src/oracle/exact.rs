@@ -24,8 +24,8 @@ impl Model {
                 }
             } else if let What::Acted { op, action } = &event.what {
                 self.act(facts, pos, event, *op, action);
-            } else if let What::Entered { sid, recovered, .. } = &event.what {
-                if let Some(sid) = facts.sids.find(sid) {
+            } else if let What::Entered { nsp, sid, recovered, .. } = &event.what {
+                if let Some(sid) = facts.sid(nsp, sid) {
                     self.enter(facts, sid, Window::point(pos), *recovered);
                 }
             } else if let What::Left { nsp, sid, .. } = &event.what {
@@ -41,7 +41,7 @@ impl Model {
     }
 
     fn leave(&mut self, facts: &Facts<'_>, pos: Pos, nsp: &str, sid: &str) {
-        let (Some(nsp), Some(sid)) = (facts.nsps.find(nsp), facts.sids.find(sid)) else { return };
+        let (Some(nsp), Some(sid)) = (facts.nsps.find(nsp), facts.sid(nsp, sid)) else { return };
         if facts.comes_back(sid, pos) {
             self.rooms.lose(sid);
         } else {

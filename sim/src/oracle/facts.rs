@@ -8,7 +8,7 @@ use overheard_core::value::Value;
 use smol_str::SmolStr;
 
 use super::lane::{Lane, Taken};
-use super::names::{Contents, Names, index, number};
+use super::names::{Contents, Names, Sids, index, number};
 use crate::history::{EndReason, Event, History, What};
 use crate::plan::Plan;
 
@@ -184,7 +184,7 @@ pub struct Facts<'a> {
     /// The namespaces.
     pub nsps: Names,
     /// The ids of sockets.
-    pub sids: Names,
+    pub sids: Sids,
     /// The sockets, by the number of their id.
     pub sockets: Vec<Socket>,
     /// Contents of messages.
@@ -226,7 +226,7 @@ impl<'a> Facts<'a> {
             recovery: plan.is_some_and(|plan| plan.server.recovery.is_some()),
             clients: Names::default(),
             nsps: Names::default(),
-            sids: Names::default(),
+            sids: Sids::default(),
             sockets: Vec::new(),
             contents: Contents::default(),
             places: BTreeMap::new(),
@@ -278,12 +278,18 @@ impl<'a> Facts<'a> {
     }
 
     fn socket(&mut self, sid: &SmolStr, nsp: &SmolStr) -> &mut Socket {
-        let sid = self.sids.add(sid);
+        let nsp = self.nsps.add(nsp);
+        let sid = self.sids.add(nsp, sid);
         if index(sid) == self.sockets.len() {
-            let nsp = self.nsps.add(nsp);
             self.sockets.push(Socket { nsp, ..Socket::default() });
         }
         &mut self.sockets[index(sid)]
+    }
+
+    /// The number of a socket.
+    #[must_use]
+    pub fn sid(&self, nsp: &str, sid: &str) -> Option<u32> {
+        self.sids.find_in(self.nsps.find(nsp)?, sid)
     }
 
     /// A client in a namespace.

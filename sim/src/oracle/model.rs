@@ -326,7 +326,7 @@ impl Model {
         id: &SmolStr,
         (event, args, volatile): (&SmolStr, &Args, bool),
     ) -> Answer {
-        let other = facts.sids.find(id).filter(|sid| facts.sockets[index(*sid)].nsp == asked.nsp);
+        let other = facts.sids.find_in(asked.nsp, id);
         let there = other.map_or(Tri::No, |sid| {
             let lost = Tri::from(self.rooms.is_lost(sid));
             self.rooms.connected(asked.nsp, sid, asked.at) & !lost

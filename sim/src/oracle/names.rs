@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 use overheard_core::value::{Object, Value};
 use smol_str::SmolStr;
 
@@ -67,6 +67,59 @@ impl Names {
     #[must_use]
     pub fn count(&self) -> usize {
         self.names.len()
+    }
+}
+
+/// Sockets by number: an id and a namespace. Some servers give a client one id in all namespaces.
+#[derive(Debug)]
+pub struct Sids {
+    ids: Names,
+    /// By the number of the id, and of the namespace.
+    sockets: HashMap<(u32, u32), u32, FixedState>,
+    /// The first socket of each id.
+    first: Vec<u32>,
+    /// The id of each socket.
+    id_of: Vec<u32>,
+}
+
+impl Default for Sids {
+    fn default() -> Self {
+        let sockets = HashMap::with_hasher(HASHER);
+        Self { ids: Names::default(), sockets, first: Vec::new(), id_of: Vec::new() }
+    }
+}
+
+impl Sids {
+    /// The number of the first socket with an id, in whatever namespace.
+    #[must_use]
+    pub fn find(&self, sid: &str) -> Option<u32> {
+        self.ids.find(sid).map(|id| self.first[index(id)])
+    }
+
+    /// The number of a socket, if it is known.
+    #[must_use]
+    pub fn find_in(&self, nsp: u32, sid: &str) -> Option<u32> {
+        self.sockets.get(&(self.ids.find(sid)?, nsp)).copied()
+    }
+
+    /// The number of a socket, a new one if it has none.
+    pub fn add(&mut self, nsp: u32, sid: &SmolStr) -> u32 {
+        let id = self.ids.add(sid);
+        let new = number(self.id_of.len());
+        let socket = *self.sockets.entry((id, nsp)).or_insert(new);
+        if socket == new {
+            self.id_of.push(id);
+            if index(id) == self.first.len() {
+                self.first.push(socket);
+            }
+        }
+        socket
+    }
+
+    /// The id of a socket.
+    #[must_use]
+    pub fn name(&self, socket: u32) -> &SmolStr {
+        self.ids.name(self.id_of[index(socket)])
     }
 }
 

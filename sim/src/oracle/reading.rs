@@ -38,19 +38,19 @@ impl<'a> Facts<'a> {
             | What::Disconnected { .. }
             | What::Opened { .. }
             | What::Received { .. } => self.at_client(pos, event),
-            What::Entered { sid, .. } => {
-                if let Some(sid) = self.sids.find(sid) {
+            What::Entered { nsp, sid, .. } => {
+                if let Some(sid) = self.sid(nsp, sid) {
                     self.sockets[index(sid)].entered.push(pos);
                 }
             }
-            What::Left { sid, reason, .. } => {
-                if let Some(sid) = self.sids.find(sid) {
+            What::Left { nsp, sid, reason } => {
+                if let Some(sid) = self.sid(nsp, sid) {
                     self.sockets[index(sid)].left.push((pos, reason.clone()));
                 }
             }
-            What::Accepted { sid, event, args, .. } => {
+            What::Accepted { nsp, sid, event, args, .. } => {
                 let content = self.contents.add(event, args);
-                self.accepted(pos, sid, content);
+                self.accepted(pos, self.sid(nsp, sid), content);
             }
             What::AllHealed
             | What::Upgraded
@@ -83,8 +83,8 @@ impl<'a> Facts<'a> {
         self.ops.push(Op { client, invoke: pos, settled: Vec::new(), emit });
     }
 
-    fn accepted(&mut self, pos: Pos, sid: &SmolStr, content: u32) {
-        let Some(sid) = self.sids.find(sid) else { return };
+    fn accepted(&mut self, pos: Pos, sid: Option<u32>, content: u32) {
+        let Some(sid) = sid else { return };
         let socket = &self.sockets[index(sid)];
         let Some(client) = socket.client else {
             // A peer that is not in the plan: whatever it sends is its own affair.
@@ -136,7 +136,8 @@ impl<'a> Facts<'a> {
     }
 
     fn connected(&mut self, pos: Pos, client: u32, nsp: &SmolStr, sid: &SmolStr, recovered: bool) {
-        let (nsp, Some(sid)) = (self.nsps.add(nsp), self.sids.find(sid)) else { return };
+        let nsp = self.nsps.add(nsp);
+        let Some(sid) = self.sids.find_in(nsp, sid) else { return };
         let opened = self.last_opened[index(client)];
         let place = self.places.entry((client, nsp)).or_default();
         let early = place.take_early();

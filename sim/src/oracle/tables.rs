@@ -85,7 +85,7 @@ impl Model {
         }
         for (name, found) in &forward {
             if !expected.contains_key(name) && !found.is_empty() {
-                let sid = facts.sids.find(name);
+                let sid = facts.sids.find_in(nsp, name);
                 let text = format!("`{name}` is not connected, and is in {}", list(found));
                 self.tables.push(TableFault { pos, sid, inner: false, text });
             }
