@@ -50,6 +50,7 @@ pub(crate) struct Profile {
     pub(crate) start: Option<String>,
     #[serde(default, deserialize_with = "parsed")]
     pub(crate) slack: Option<Wall>,
+    pub(crate) retries: Option<u32>,
     pub(crate) fail_fast: Option<u32>,
     pub(crate) verify_determinism: Option<Verification>,
     #[serde(default, deserialize_with = "parsed")]

@@ -104,6 +104,7 @@ fn manner(settings: &Settings) -> Result<Manner, Failure> {
     Ok(Manner {
         world,
         max_wall: settings.max_wall.value.0,
+        retries: settings.retries,
         keep: settings.trace.value,
         trace_dir: settings.trace_dir.value.clone(),
     })

@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use clap::Args;
 use overheard::guest::AnyGuest;
 use overheard::net::Place;
-use overheard::plan::ServerOptions;
 use overheard::run::{NetworkKind, Target};
+use overheard::target;
 
 use super::config::Wall;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::network::NetworkChoice;
 
 /// How much later than a file says something may come where time is real: scheduling, and a process
@@ -33,6 +33,9 @@ pub(crate) struct TargetArgs {
     /// How much later something may come where time is real [default: 1s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub(crate) slack: Option<Wall>,
+    /// Play a run that did not pass so many times more where time is real [default: 0]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(crate) retries: Option<u32>,
 }
 
 /// The server that this executable brings along, if it is a guest's.
@@ -103,7 +106,10 @@ impl Named {
             Self::Url(url) => {
                 let place = Place::find(url);
                 let place = place.map_err(|error| Failure::usage(error.to_string()))?;
-                Ok(Target::At(place, Box::new(ServerOptions::default())))
+                let about = target::ask(&place).map_err(|error| {
+                    Failure::new(Exit::Unknown, format!("{url}: {error}")).help(error.help())
+                })?;
+                Ok(Target::At(place, Box::new(about.options)))
             }
         }
     }

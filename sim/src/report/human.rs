@@ -89,6 +89,9 @@ impl Human {
             Some(reason) => format!("({reason})"),
             None => self.about(scenario),
         };
+        let flaky = scenario.flaky().count();
+        let about =
+            if flaky > 0 { format!("{about} FLAKY: {}", many(flaky, "run")) } else { about };
         let file = self.paint(CYAN, &scenario.file);
         let rest = format!("{file}: {} {}", one_line(&scenario.name), self.paint(DIM, &about));
         let mut text = self.line(style(status), status.word(), &rest);

@@ -38,6 +38,9 @@ enum Line<'a> {
         replay: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         trace: Option<&'a str>,
+        /// Only if it was played more than once.
+        #[serde(skip_serializing_if = "is_one")]
+        attempts: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         trouble: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,11 @@ enum Line<'a> {
         exit_code: u8,
         wall_ms: u64,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_one(attempts: &u32) -> bool {
+    *attempts == 1
 }
 
 #[derive(Debug, Serialize)]
@@ -146,6 +154,7 @@ pub fn run(run: &Run) -> String {
         hash: &run.hash,
         replay: &run.replay,
         trace: run.trace.as_deref(),
+        attempts: run.attempts,
         trouble: run.trouble.as_deref(),
         verdict: run.verdict.as_ref(),
     })

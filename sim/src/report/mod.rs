@@ -142,6 +142,8 @@ pub struct Run {
     pub replay: String,
     /// Where its history is kept.
     pub trace: Option<String>,
+    /// How often it was played until it came out so: more than once is flaky.
+    pub attempts: u32,
 }
 
 impl Run {
@@ -238,7 +240,7 @@ impl Scenario {
             self.unreached.clear();
         }
         self.status = self.status.max(run.status);
-        if run.status.is_bad() || self.runs.is_empty() {
+        if run.status.is_bad() || run.attempts > 1 || self.runs.is_empty() {
             self.runs.push(run);
         }
     }
@@ -250,6 +252,11 @@ impl Scenario {
             self.status = self.status.max(Status::Unknown);
         }
         complete
+    }
+
+    /// Runs that passed only when they were played again.
+    pub fn flaky(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.attempts > 1 && !run.status.is_bad())
     }
 
     /// The runs that did not pass.
@@ -426,6 +433,7 @@ pub(crate) mod sample {
             },
             replay: "overheard replay rooms/a.yaml --seed 0x1".to_owned(),
             trace: (status > Status::Pass).then(|| ".overheard/traces/a-0x1.jsonl".to_owned()),
+            attempts: 1,
         }
     }
 

@@ -141,6 +141,7 @@ pub(crate) struct Settings {
     pub(crate) network: Sourced<NetworkChoice>,
     pub(crate) target: Named,
     pub(crate) slack: Wall,
+    pub(crate) retries: u32,
     pub(crate) fail_fast: Sourced<u32>,
     pub(crate) verify_determinism: Sourced<Verification>,
     pub(crate) max_wall: Sourced<Wall>,
@@ -185,6 +186,11 @@ impl Settings {
             config.value(|profile| profile.start.clone()),
         );
         let is_real = target != Named::BuiltIn || network.value.kind == Some(NetworkKind::Tcp);
+        let retries = args.target.retries.or(config.value(|profile| profile.retries)).unwrap_or(0);
+        if retries > 0 && !is_real {
+            let error = Failure::usage("--retries: a run in virtual time comes out the same again");
+            return Err(error.help("it is for --target, --start and --network tcp"));
+        }
         let jobs = pick_env(how.jobs, jobs, config, |profile| profile.jobs);
         let jobs = if is_real {
             let origin = jobs.as_ref().map_or(Origin::BuiltIn, |jobs| jobs.origin.clone());
@@ -202,6 +208,7 @@ impl Settings {
             jobs,
             network,
             target,
+            retries,
             slack: args.target.slack.or(config.value(|profile| profile.slack)).unwrap_or(SLACK),
             fail_fast: or(pick(how.fail_fast, config, |profile| profile.fail_fast), 0),
             verify_determinism: verify.unwrap_or(if env.ci && !is_real {
