@@ -338,16 +338,15 @@ fn seats(nsp: &str, auth: &str, seats: usize) -> Result<Scene, String> {
             "{seats} seats are more than are filled to see whether there is one more"
         ));
     }
-    let mut clients = String::new();
-    let mut steps = String::new();
-    for number in 1..=seats {
-        clients += &format!("s{number}: {{ namespace: {nsp}{auth}, connect: false }}, ");
-        steps += &format!("- connect: {{ who: s{number} }}\n");
-    }
-    clients +=
-        &format!("late: {{ namespace: {nsp}{auth}, connect: false, refused: namespace is full }}");
-    steps += "- connect: { who: late }";
-    Ok(Scene::new(format!("{{ {clients} }}"), steps))
+    let member = |name: &str, refused: &str| {
+        format!("{name}: {{ namespace: {nsp}{auth}, connect: false{refused} }}")
+    };
+    let names: Vec<String> = (1..=seats).map(|number| format!("s{number}")).collect();
+    let mut clients: Vec<String> = names.iter().map(|name| member(name, "")).collect();
+    clients.push(member("late", ", refused: namespace is full"));
+    let who = names.iter().map(String::as_str).chain(["late"]);
+    let steps: Vec<String> = who.map(|name| format!("- connect: {{ who: {name} }}")).collect();
+    Ok(Scene::new(format!("{{ {} }}", clients.join(", ")), steps.join("\n")))
 }
 
 /// A name that the pattern lets in.

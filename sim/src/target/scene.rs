@@ -7,7 +7,7 @@ use overheard_core::value::{Object, Value};
 
 use super::{About, Status};
 use crate::check;
-use crate::history::{Args, History, Operation, What};
+use crate::history::{Args, Event, History, Operation, What};
 use crate::net::Place;
 use crate::plan::{Plan, ServerOptions, TransportName};
 use crate::run::{self, NetworkKind, RunOptions, Target};
@@ -66,22 +66,12 @@ impl Scene {
     /// Plays it, and gives back the first answer.
     pub(super) fn ask(&self, place: &Place, about: &About) -> Answered {
         let Ok((_, history)) = self.play(place, about) else { return Answered::Nothing };
-        let answer = history.events.iter().find_map(|event| match &event.what {
-            What::Ok { values, .. } if !values.is_empty() => Some(values.clone()),
-            _ => None,
-        });
-        if let Some(values) = answer {
-            return Answered::Values(values);
+        if let Some((_, values)) = answers(&history).next() {
+            return Answered::Values(values.clone());
         }
-        let connected =
-            history.events.iter().any(|event| matches!(event.what, What::Connected { .. }));
-        let refused = history.events.iter().find_map(|event| match &event.what {
-            What::Refused { message, .. } => Some(format!("it is refused with `{message}`")),
-            _ => None,
-        });
-        match refused {
-            Some(why) => Answered::NotConnected(why),
-            None if connected => Answered::Nothing,
+        match refusals(&history).next() {
+            Some((message, _)) => Answered::NotConnected(format!("it is refused with `{message}`")),
+            None if is_connected(&history) => Answered::Nothing,
             None => Answered::NotConnected("CONNECT is not answered".to_owned()),
         }
     }
@@ -99,26 +89,28 @@ impl Scene {
         if verdict.outcome == Outcome::Pass {
             return (Status::Ok, String::new());
         }
-        for (event, values) in answers(&history) {
-            match &values[..] {
-                [Value::String(error), Value::String(why)] if error == "error" => {
-                    if why == "not supported" {
-                        let message = format!("the server says that its library has no `{event}`");
-                        return (Status::Skipped, message);
-                    }
-                    if why == "unknown event" && !self.asks_unknown {
-                        return (Status::Missing, format!("the event `{event}` is not known"));
-                    }
-                }
-                _ => {}
+        let lacks = answers(&history).find_map(|(event, values)| self.lacks(event, values));
+        let is_silent = is_connected(&history) && answers(&history).next().is_none();
+        let silent = unanswered(&history).filter(|_| is_silent);
+        let silent = silent.map(|event| format!("the event `{event}` is not answered"));
+        lacks
+            .or_else(|| silent.map(|message| (Status::Missing, message)))
+            .unwrap_or_else(|| (Status::Wrong, complaint(&verdict)))
+    }
+
+    /// What an answer says that the server does not have.
+    fn lacks(&self, event: &str, values: &[Value]) -> Option<(Status, String)> {
+        let [Value::String(error), Value::String(why)] = values else { return None };
+        match why.as_str() {
+            _ if error != "error" => None,
+            "not supported" => {
+                let message = format!("the server says that its library has no `{event}`");
+                Some((Status::Skipped, message))
             }
-        }
-        let (asked, unanswered) = unanswered(&history);
-        match unanswered {
-            Some(event) if asked == 1 || answers(&history).next().is_none() => {
-                (Status::Missing, format!("the event `{event}` is not answered"))
+            "unknown event" if !self.asks_unknown => {
+                Some((Status::Missing, format!("the event `{event}` is not known")))
             }
-            Some(_) | None => (Status::Wrong, complaint(&verdict)),
+            _ => None,
         }
     }
 
@@ -185,55 +177,53 @@ fn server(options: &ServerOptions) -> String {
     json::stringify(&object.into())
 }
 
+/// Whether anybody was let in.
+fn is_connected(history: &History) -> bool {
+    history.events.iter().any(|event| matches!(event.what, What::Connected { .. }))
+}
+
 /// What was emitted and answered.
 fn answers(history: &History) -> impl Iterator<Item = (&str, &Args)> {
-    history.events.iter().filter_map(|event| match &event.what {
-        What::Ok { op, values } => Some((emitted(history, *op)?, values)),
-        _ => None,
+    history.events.iter().filter_map(|event| {
+        let What::Ok { op, values } = &event.what else { return None };
+        let (_, event) = questions(history).find(|(number, _)| number == op)?;
+        Some((event, values))
     })
 }
 
-/// How many events asked for an answer, and the first one that got none.
-fn unanswered(history: &History) -> (usize, Option<&str>) {
-    let mut asked = 0;
-    let mut first = None;
-    for event in &history.events {
-        if let What::Invoke { op, operation: Operation::Emit { event, ack: true, .. } } =
-            &event.what
-        {
-            asked += 1;
-            let is_answered = history.events.iter().any(
-                |other| matches!(&other.what, What::Ok { op: answered, .. } if answered == op),
-            );
-            if !is_answered {
-                first = first.or(Some(event.as_str()));
-            }
-        }
-    }
-    (asked, first)
+/// Events that ask for an answer, by the number of the operation.
+fn questions(history: &History) -> impl Iterator<Item = (u64, &str)> {
+    history.events.iter().filter_map(|event| {
+        let What::Invoke { op, operation } = &event.what else { return None };
+        let Operation::Emit { event, ack: true, .. } = operation else { return None };
+        Some((*op, event.as_str()))
+    })
 }
 
-fn emitted(history: &History, number: u64) -> Option<&str> {
-    history.events.iter().find_map(|event| match &event.what {
-        What::Invoke { op, operation: Operation::Emit { event, .. } } if *op == number => {
-            Some(event.as_str())
-        }
-        _ => None,
+/// The first question that got no answer.
+fn unanswered(history: &History) -> Option<&str> {
+    let is_answer =
+        |event: &Event, number| matches!(event.what, What::Ok { op, .. } if op == number);
+    let is_answered = |op| history.events.iter().any(|event| is_answer(event, op));
+    questions(history).find(|(op, _)| !is_answered(*op)).map(|(_, event)| event)
+}
+
+/// Who was refused: the message and the data.
+fn refusals(history: &History) -> impl Iterator<Item = (&str, Option<&Value>)> {
+    history.events.iter().filter_map(|event| {
+        let What::Refused { message, data, .. } = &event.what else { return None };
+        Some((message.as_str(), data.as_ref()))
     })
 }
 
 /// A refusal for want of a token, without what says so to a program.
 fn without_data(history: &History) -> Option<String> {
-    history.events.iter().find_map(|event| match &event.what {
-        What::Refused { message, data, .. } if message == "not authorized" => {
-            let code = data.as_ref().and_then(Value::as_object).and_then(|data| data.get("code"));
-            let found = data.as_ref().map_or_else(|| "no data".to_owned(), json::stringify);
-            (code.and_then(Value::as_str) != Some("unauthorized")).then(|| {
-                format!("the refusal has {found}, and should have {{\"code\":\"unauthorized\"}}")
-            })
-        }
-        _ => None,
-    })
+    let code = |data: &Value| data.as_object()?.get("code")?.as_str().map(str::to_owned);
+    let mut refusals = refusals(history).filter(|(message, _)| *message == "not authorized");
+    let (_, data) =
+        refusals.find(|(_, data)| data.and_then(code).as_deref() != Some("unauthorized"))?;
+    let found = data.map_or_else(|| "no data".to_owned(), json::stringify);
+    Some(format!("the refusal has {found}, and should have {{\"code\":\"unauthorized\"}}"))
 }
 
 /// What a verdict says first: what the part itself expects, before what the rules add.

@@ -72,7 +72,7 @@ pub(crate) fn execute(args: &TargetArgs, context: &Context) -> Outcome {
         PlaceError::Unknown { .. } => Failure::new(Exit::Unknown, error.to_string())
             .help("look at the name of the host in the URL"),
     })?;
-    let about = target::ask(&place).map_err(unreachable)?;
+    let about = target::ask(&place).map_err(|error| unreachable(&error))?;
     let reporter = Reporter { format: *reporter, quiet: context.quiet };
     reporter.found(url, &about)?;
     let mut counts = Counts::default();
@@ -89,7 +89,7 @@ pub(crate) fn execute(args: &TargetArgs, context: &Context) -> Outcome {
     Ok(exit)
 }
 
-fn unreachable(error: Unreachable) -> Failure {
+fn unreachable(error: &Unreachable) -> Failure {
     Failure::new(Exit::Unknown, error.to_string()).help(error.help())
 }
 
