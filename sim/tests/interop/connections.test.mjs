@@ -158,7 +158,7 @@ served("a made-up session is not recovered", { recovery: 60_000 }, async (world)
   await fence(alice);
 });
 
-served("a server that falls silent is found out by its missing pings", { "ping-interval": 100, "ping-timeout": 200 }, async (world) => {
+served("a server that falls silent is found out by its missing pings", { "ping-interval": 100, "ping-timeout": 1_000 }, async (world) => {
   const alice = await world.connected("/", { transports: ["websocket"], ...comesBack });
   const lost = next(alice, "disconnect");
   world.server.pause();

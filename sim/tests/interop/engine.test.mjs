@@ -85,7 +85,7 @@ served("two requests of one session at a time end it", {}, async ({ url }) => {
   assert.deepEqual(await first, ["1"]);
 });
 
-served("a client that does not answer pings is dropped, and its socket with it", { "ping-interval": 100, "ping-timeout": 200 }, async (world) => {
+served("a client that does not answer pings is dropped, and its socket with it", { "ping-interval": 100, "ping-timeout": 1_000 }, async (world) => {
   const bob = await world.connected();
   const { socket } = await webSocket(world.url);
   socket.send("40");
