@@ -78,20 +78,9 @@ fn verdict(plan: Option<&Plan>, history: &History, same: bool) -> Verdict {
         let title = "the history is of another plan: its clients are others".to_owned();
         sheet.unknown(codes::OTHER_PLAN, title, None);
     }
-    extras::check(&case, &mut sheet);
-    losses::check(&case, &mut sheet);
-    lifecycle::check(&case, &mut sheet);
-    gate::check(&case, &mut sheet);
-    leftovers::check(&case, &mut sheet);
-    requests::check(&case, &mut sheet);
-    answers::check(&case, &mut sheet);
-    heartbeat::check(&case, &mut sheet);
-    recovery::check(&case, &mut sheet);
-    reconnect::check(&case, &mut sheet);
-    if let Some(plan) = plan {
-        expectations::check(&case, plan, &mut sheet);
+    if was_played(&case.facts) {
+        check(&case, plan, &mut sheet);
     }
-    marks::check(&case, &mut sheet);
     unknowns(&case, &mut sheet);
     let reached = std::mem::take(&mut sheet.reached);
     let (findings, unknowns, tallies) = sheet.finish();
@@ -101,6 +90,28 @@ fn verdict(plan: Option<&Plan>, history: &History, same: bool) -> Verdict {
         (true, true) => Outcome::Pass,
     };
     Verdict { outcome, findings, unknowns, tallies, reached }
+}
+
+/// Whether anything is to be expected of a run at all.
+const fn was_played(facts: &Facts<'_>) -> bool {
+    !matches!(facts.end, Some(EndReason::Skipped(_) | EndReason::NoServer(_)))
+}
+
+fn check(case: &Case<'_>, plan: Option<&Plan>, sheet: &mut Sheet) {
+    extras::check(case, sheet);
+    losses::check(case, sheet);
+    lifecycle::check(case, sheet);
+    gate::check(case, sheet);
+    leftovers::check(case, sheet);
+    requests::check(case, sheet);
+    answers::check(case, sheet);
+    heartbeat::check(case, sheet);
+    recovery::check(case, sheet);
+    reconnect::check(case, sheet);
+    if let Some(plan) = plan {
+        expectations::check(case, plan, sheet);
+    }
+    marks::check(case, sheet);
 }
 
 fn unknowns(case: &Case<'_>, sheet: &mut Sheet) {

@@ -368,6 +368,11 @@ pub(crate) fn is_real_offset(text: &str) -> bool {
     is_offset_of(text, now.saturating_sub(REAL_MILLIS)..now.saturating_add(REAL_MILLIS))
 }
 
+/// The same for a guest, whose clock is its own affair.
+pub(crate) fn is_offset_of_a_guest(text: &str) -> bool {
+    is_offset(text) || is_real_offset(text)
+}
+
 fn is_offset_of(text: &str, times: Range<u64>) -> bool {
     let (time, place) =
         text.split_once('.').map_or((text, None), |(time, place)| (time, Some(place)));

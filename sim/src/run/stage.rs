@@ -20,7 +20,7 @@ use crate::net::memory::Memory;
 use crate::net::postman::Postman;
 use crate::net::switchboard::{Switchboard, Weather};
 use crate::net::tcp::{Door, Tcp};
-use crate::peer::{Peer, is_offset, is_real_offset};
+use crate::peer::{Peer, is_offset, is_offset_of_a_guest, is_real_offset};
 use crate::plan::Plan;
 use crate::recorder::Recorder;
 
@@ -59,8 +59,12 @@ pub(super) fn build(
     network: Rc<dyn Network>,
     (seat, stage): (Rc<ServerSeat>, Rc<dyn Stagehand>),
 ) -> Result<Rc<World>, String> {
-    let is_offset = if seat.is_foreign() { is_real_offset } else { is_offset };
-    let offsets = plan.server.recovery.is_some().then_some(is_offset as fn(&str) -> bool);
+    let is_offset: fn(&str) -> bool = match options.target {
+        Target::Guest(_) => is_offset_of_a_guest,
+        _ if seat.is_foreign() => is_real_offset,
+        _ => is_offset,
+    };
+    let offsets = plan.server.recovery.is_some().then_some(is_offset);
     let mut peers = Vec::new();
     for (number, client) in (0..).zip(&plan.clients) {
         let Some(end) = board.end(number) else { continue };

@@ -6,6 +6,7 @@ mod ci;
 mod exits;
 mod formats;
 mod help;
+mod isolate;
 mod signals;
 mod stories;
 mod support;

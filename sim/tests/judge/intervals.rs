@@ -142,9 +142,27 @@ fn a_lost_connection_excuses_and_an_echo_is_judged() {
     does(&mut story, "bob", "join", json!(["tea"]));
     does(&mut story, "alice", "chat", hi());
     story.ends("bob", "transport close");
-    passes(&judged(story));
+    may_be(&judged(story), false);
     let mut story = watched();
     let op = story.invokes("alice", "echo", json!([1]));
     story.ok("alice", op, json!(["ok", 2]));
     finds(&judged(story), &["OH0322"]);
+}
+
+#[test]
+fn one_id_in_two_namespaces_is_two_sockets() {
+    for leaks in [false, true] {
+        let mut story = watched();
+        for name in ["alice", "bob"] {
+            story.connects(name, "/staff", &sid(name), false);
+        }
+        let op = story.invokes_in("/staff", "alice", "broadcast", json!([{ "event": "note" }]));
+        story.ok("alice", op, json!(["ok"]));
+        story.receives_in(if leaks { "/" } else { "/staff" }, "bob", "note", json!([]));
+        if leaks {
+            finds(&judged(story), &["OH0302", "OH0306"]);
+        } else {
+            passes(&judged(story));
+        }
+    }
 }
