@@ -95,16 +95,16 @@ fn now() -> Instant {
 fn manner(settings: &Settings) -> Result<Manner, Failure> {
     let world = World {
         network: settings.network.value,
-        target: settings.target.find(settings.network.value)?,
-        named: settings.target.clone(),
-        slack: settings.slack.0,
+        target: settings.live.target.find(settings.network.value)?,
+        named: settings.live.target.clone(),
+        slack: settings.live.slack.0,
         sabotage: settings.sabotage,
         isolate: settings.isolate,
     };
     Ok(Manner {
         world,
         max_wall: settings.max_wall.value.0,
-        retries: settings.retries,
+        retries: settings.live.retries,
         keep: settings.trace.value,
         trace_dir: settings.trace_dir.value.clone(),
     })

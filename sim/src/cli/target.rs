@@ -10,12 +10,13 @@ use overheard::run::{NetworkKind, Target};
 use overheard::target;
 
 use super::config::Wall;
+use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::network::NetworkChoice;
 
 /// How much later than a file says something may come where time is real: scheduling, and a process
 /// that shares its processors.
-pub(crate) const SLACK: Wall = Wall(std::time::Duration::from_secs(1));
+const SLACK: Wall = Wall(std::time::Duration::from_secs(1));
 
 /// Runs at a time for each processor where most of them wait most of the time.
 const PER_PROCESSOR: usize = 8;
@@ -83,9 +84,48 @@ pub(crate) enum Named {
     Command(String),
 }
 
+/// What is said about a world whose time is real.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    /// Whose server.
+    pub(crate) target: Named,
+    /// Whether time is real at all.
+    pub(crate) is_real: bool,
+    /// How much later something may come.
+    pub(crate) slack: Wall,
+    /// How many times more a run is played that did not pass.
+    pub(crate) retries: u32,
+}
+
+impl Live {
+    /// Command line, environment, profiles, built in.
+    pub(crate) fn resolve(
+        args: &TargetArgs,
+        network: NetworkChoice,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let config = &context.config;
+        let target = Named::pick(
+            args,
+            context.environment.target.as_deref(),
+            config.value(|profile| profile.target.clone()),
+            config.value(|profile| profile.start.clone()),
+        );
+        let is_real = target != Named::BuiltIn || network.kind == Some(NetworkKind::Tcp);
+        let retries = args.retries.or_else(|| config.value(|profile| profile.retries));
+        let slack = args.slack.or_else(|| config.value(|profile| profile.slack));
+        if args.retries.is_some_and(|retries| retries > 0) && !is_real {
+            let error = Failure::usage("--retries: a run in virtual time comes out the same again");
+            return Err(error.help("it is for --target, --start and --network tcp"));
+        }
+        let retries = retries.filter(|_| is_real).unwrap_or(0);
+        Ok(Self { target, is_real, slack: slack.unwrap_or(SLACK), retries })
+    }
+}
+
 impl Named {
     /// What the command line says, or the environment, or a profile.
-    pub(crate) fn pick(
+    fn pick(
         args: &TargetArgs,
         environment: Option<&str>,
         target: Option<String>,

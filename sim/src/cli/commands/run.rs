@@ -17,7 +17,7 @@ use crate::cli::seeds::SeedChoice;
 use crate::cli::select::Selection;
 use crate::cli::settings::{Origin, Sourced, pick, pick_env};
 use crate::cli::suite;
-use crate::cli::target::{Named, SLACK, TargetArgs, has_guest};
+use crate::cli::target::{Live, TargetArgs, has_guest};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -139,9 +139,7 @@ pub(crate) struct Settings {
     pub(crate) seeds: Option<Sourced<NonZeroU32>>,
     pub(crate) jobs: Sourced<NonZeroUsize>,
     pub(crate) network: Sourced<NetworkChoice>,
-    pub(crate) target: Named,
-    pub(crate) slack: Wall,
-    pub(crate) retries: u32,
+    pub(crate) live: Live,
     pub(crate) fail_fast: Sourced<u32>,
     pub(crate) verify_determinism: Sourced<Verification>,
     pub(crate) max_wall: Sourced<Wall>,
@@ -179,22 +177,12 @@ impl Settings {
         let reporter = pick_env(output.reporter, reporter, config, |profile| profile.reporter);
         let network =
             or(pick(how.network, config, |profile| profile.network), NetworkChoice::default());
-        let target = Named::pick(
-            &args.target,
-            env.target.as_deref(),
-            config.value(|profile| profile.target.clone()),
-            config.value(|profile| profile.start.clone()),
-        );
-        let is_real = target != Named::BuiltIn || network.value.kind == Some(NetworkKind::Tcp);
-        let retries = args.target.retries.or(config.value(|profile| profile.retries)).unwrap_or(0);
-        if retries > 0 && !is_real {
-            let error = Failure::usage("--retries: a run in virtual time comes out the same again");
-            return Err(error.help("it is for --target, --start and --network tcp"));
-        }
+        let live = Live::resolve(&args.target, network.value, context)?;
+        let is_real = live.is_real;
         let jobs = pick_env(how.jobs, jobs, config, |profile| profile.jobs);
         let jobs = if is_real {
             let origin = jobs.as_ref().map_or(Origin::BuiltIn, |jobs| jobs.origin.clone());
-            Sourced::new(target.jobs(jobs.map(|jobs| jobs.value), processors), origin)
+            Sourced::new(live.target.jobs(jobs.map(|jobs| jobs.value), processors), origin)
         } else {
             or(jobs, processors)
         };
@@ -207,9 +195,7 @@ impl Settings {
             seeds: pick(how.seeds, config, |profile| profile.seeds),
             jobs,
             network,
-            target,
-            retries,
-            slack: args.target.slack.or(config.value(|profile| profile.slack)).unwrap_or(SLACK),
+            live,
             fail_fast: or(pick(how.fail_fast, config, |profile| profile.fail_fast), 0),
             verify_determinism: verify.unwrap_or(if env.ci && !is_real {
                 Sourced::new(Verification::Sample, Origin::Ci)

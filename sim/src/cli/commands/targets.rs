@@ -1,5 +1,7 @@
 //! `overheard targets`: what each scenario needs of a server, and on which it can be played.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use overheard::plan::{Action, Hands, Need, Needs, Step, StepId, needs};
 use overheard::report::human::one_line;
@@ -112,7 +114,7 @@ impl<'a> Listed<'a> {
                 [one] => format!(" (line {one})"),
                 some => format!(" (lines {})", some.join(", ")),
             };
-            text.push_str(&format!("    {need}{at}\n"));
+            let _ = writeln!(text, "    {need}{at}");
         }
         text
     }
@@ -132,9 +134,8 @@ impl<'a> Listed<'a> {
 
 /// Steps, nested ones in the place of those that hold them.
 fn flat(steps: Vec<Step>) -> Vec<Step> {
-    let inner = |step: Step| match step.action {
-        Action::Together(steps) => flat(steps),
-        _ => vec![step],
+    let inner = |step: Step| {
+        if let Action::Together(steps) = step.action { flat(steps) } else { vec![step] }
     };
     steps.into_iter().flat_map(inner).collect()
 }
