@@ -81,7 +81,9 @@ async fn compare(rounds: usize, seconds: u64) -> io::Result<()> {
     for _ in 0..rounds {
         let mut one = Vec::new();
         for system in &SYSTEMS {
-            one.push(round(system, seconds).await?);
+            let round = round(system, seconds).await?;
+            println!("{}: {:?}", system.name, round.figures);
+            one.push(round);
         }
         all.push(one);
     }

@@ -19,6 +19,9 @@ const PAD: &str = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 /// How long a figure is not taken yet.
 const WARM_UP: Duration = Duration::from_millis(500);
 
+/// How long a broadcast may be under way.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figure {
@@ -97,6 +100,8 @@ impl Crowd {
             }));
         }
         let voice = voice.ok_or(io::ErrorKind::InvalidInput)?;
+        // Some let a client in before it is in the room.
+        tokio::time::sleep(WARM_UP).await;
         Ok(Self { readers, heard, due, voice, start, publish })
     }
 
@@ -113,14 +118,9 @@ impl Crowd {
             heard.measuring = false;
             std::mem::take(&mut heard.took)
         };
-        // The last ones come home before anything else is measured.
-        self.heard.borrow_mut().due = 0;
-        while {
-            let heard = self.heard.borrow();
-            heard.times.iter().rev().take(in_flight).any(|times| *times < self.readers.len())
-        } {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            self.heard.borrow_mut().due = 0;
+        let home = self.all_home(in_flight);
+        if tokio::time::timeout(PATIENCE, home).await.is_err() {
+            return Err(io::Error::other("a broadcast has not reached everybody"));
         }
         let rate = took.len() as f64 / seconds;
         let place = took.len() * 99 / 100;
@@ -129,6 +129,21 @@ impl Crowd {
         }
         let (_, p99, _) = took.select_nth_unstable(place);
         Ok(Figure { rate, p99: f64::from(*p99) / 1e3 })
+    }
+
+    /// Waits until the last broadcasts have arrived.
+    async fn all_home(&self, in_flight: usize) {
+        loop {
+            {
+                let mut heard = self.heard.borrow_mut();
+                heard.due = 0;
+                let mut last = heard.times.iter().rev().take(in_flight);
+                if last.all(|times| *times >= self.readers.len()) {
+                    return;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     async fn talk(&mut self, time: Duration) -> io::Result<()> {

@@ -189,12 +189,14 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let house = House::new(&settings)?;
-    tokio::task::spawn_local(house.host.clone().clerk());
+    let mut clerk = tokio::task::spawn_local(house.host.clone().clerk());
     let mut stop = pin!(stop);
+    tracing::info!(address = ?listener.local_addr().ok(), most = house.most_guests, "listening");
     loop {
         tokio::select! {
             biased;
             () = &mut stop => break,
+            _ = &mut clerk => return Err(ServeError::Stopped),
             accepted = listener.accept() => match accepted {
                 Ok((tcp, _)) => take_in(&house, tcp),
                 // The connection is gone already, or there are no more files.

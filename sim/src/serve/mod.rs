@@ -45,6 +45,9 @@ pub enum ServeError {
     /// There is no source of ids that nobody can guess.
     #[error("the system has no random numbers: {0}")]
     Random(io::Error),
+    /// What drives the machine has stopped.
+    #[error("the server has stopped by itself; this is a bug of Overheard")]
+    Stopped,
 }
 
 /// A token that nobody can guess.

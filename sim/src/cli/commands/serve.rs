@@ -65,6 +65,8 @@ fn failure(error: ServeError) -> Failure {
         ServeError::Listen { .. } => {
             Failure::usage(message).help("--listen names another address; port 0 takes a free port")
         }
-        ServeError::Runtime(_) | ServeError::Random(_) => Failure::new(Exit::Internal, message),
+        ServeError::Runtime(_) | ServeError::Random(_) | ServeError::Stopped => {
+            Failure::new(Exit::Internal, message)
+        }
     }
 }
