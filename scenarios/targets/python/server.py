@@ -10,44 +10,35 @@ from importlib.metadata import version
 
 import socketio
 import uvicorn
+from socketio.exceptions import ConnectionRefusedError, TimeoutError
 
 OPTIONS = json.loads(os.environ.get("OVERHEARD_SERVER") or "{}")
 NAMESPACES = {"/": {}} | OPTIONS.get("namespaces", {})
 DYNAMIC = [re.compile(pattern) for pattern in OPTIONS.get("dynamic", [])]
 RESERVED = {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
-
-
-def cannot(option):
-    print(f"cannot: {option}", file=sys.stderr)
-    sys.exit(78)
+TIMES = {"ping-interval", "ping-timeout"}  # in seconds to the library
+PLAIN = {"max-http-buffer-size", "transports", "allow-upgrades"}
 
 
 def server_options():
-    """Options as the library calls them; it counts in seconds."""
-    options = {"namespaces": "*" if DYNAMIC else list(NAMESPACES)}
-    for name, value in OPTIONS.items():
-        if name in ("ping-interval", "ping-timeout"):
-            options[name.replace("-", "_")] = value / 1000
-        elif name in ("max-http-buffer-size", "transports", "allow-upgrades"):
-            options[name.replace("-", "_")] = value
-        elif name not in ("namespaces", "dynamic") and (name, value) != ("recovery", None):
-            cannot(name)
-    for name in {member for gate in NAMESPACES.values() for member in gate}:
-        name in ("token", "seats", "auth-delay") or cannot(name)
-    return options
+    members = {member for gate in NAMESPACES.values() for member in gate}
+    wanted = {name for name, value in OPTIONS.items() if (name, value) != ("recovery", None)}
+    unknown = wanted - TIMES - PLAIN - {"namespaces", "dynamic"} | members - {"token", "seats", "auth-delay"}
+    if unknown:
+        print(f"cannot: {min(unknown)}", file=sys.stderr)
+        sys.exit(78)
+    options = {name: OPTIONS[name] / 1000 if name in TIMES else OPTIONS[name] for name in wanted & (TIMES | PLAIN)}
+    options["namespaces"] = "*" if DYNAMIC else list(NAMESPACES)
+    return {name.replace("-", "_"): value for name, value in options.items()}
 
 
 sio = socketio.AsyncServer(async_mode="asgi", **server_options())
-seated = {}  # sids by namespace
-
-
-class BadRequest(Exception):
-    """What is answered behind "error"."""
+seated = {}  # ids of sockets, by namespace
 
 
 def check(condition, message="bad arguments"):
     if not condition:
-        raise BadRequest(message)
+        raise ValueError(message)
 
 
 def rooms(value):
@@ -62,7 +53,7 @@ def read(given):
     check(isinstance(given, dict))
     lists = {"to": [], "except": [], "join": [], "leave": []}
     flags = {"volatile": False, "local": False, "compress": True, "close": False}
-    options = {"from": "socket", "event": None, "args": [], "timeout": 5000, "id": None} | lists | flags | given
+    options = {"from": "socket", "args": [], "timeout": 5000} | lists | flags | given
     check(all(isinstance(options[name], bool) for name in flags))
     check(options["from"] in ("socket", "namespace") and isinstance(options["args"], list))
     check(options["timeout"] is None or type(options["timeout"]) is int and options["timeout"] >= 0)
@@ -70,8 +61,9 @@ def read(given):
 
 
 def message(options):
-    check(isinstance(options["event"], str) and options["event"] not in RESERVED, "bad event name")
-    return options["event"], tuple(options["args"])
+    event = options.get("event")
+    check(isinstance(event, str) and event not in RESERVED, "bad event name")
+    return event, tuple(options["args"])
 
 
 def skipped(nsp, sid, options):
@@ -81,16 +73,9 @@ def skipped(nsp, sid, options):
 
 
 def select(nsp, sid, options):
-    """Ids of the sockets that the options mean, and of their connections."""
+    """The sockets that the options mean, with their connections."""
     members = dict(sio.manager.get_participants(nsp, options["to"] or None))
     return {other: members[other] for other in members.keys() - set(skipped(nsp, sid, options))}
-
-
-async def call(nsp, sid, options):
-    """Asks one socket; the answer is unpacked by the library."""
-    timeout = None if options["timeout"] is None else options["timeout"] / 1000
-    answer = await sio.call(*message(options), to=sid, namespace=nsp, timeout=timeout)
-    return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
 
 
 async def emit(nsp, sid, options):
@@ -98,30 +83,35 @@ async def emit(nsp, sid, options):
     await sio.emit(*message(options), to=options["to"] or None, skip_sid=skip, namespace=nsp)
 
 
+async def call(nsp, sid, options):
+    """Asks one socket; the library gives a single value back as it is."""
+    timeout = None if options["timeout"] is None else options["timeout"] / 1000
+    answer = await sio.call(*message(options), to=sid, namespace=nsp, timeout=timeout)
+    return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
+
+
 async def ask(nsp, sid, options):
-    calls = [call(nsp, other, options) for other in select(nsp, sid, options)]
-    answers, word = [], "ok"
-    for answered in asyncio.as_completed(calls):
+    word, answers = "ok", []
+    for answer in asyncio.as_completed([call(nsp, other, options) for other in select(nsp, sid, options)]):
         try:
-            answers.append(next(iter(await answered), None))
-        except socketio.exceptions.TimeoutError:
+            answers.append(next(iter(await answer), None))
+        except TimeoutError:
             word = "timeout"
     return word, answers
 
 
-async def tell(nsp, sid, options):
-    check(isinstance(options["id"], str))
-    check(sio.manager.is_connected(options["id"], nsp), "no such socket")
-    try:
-        return "ok", *await call(nsp, options["id"], options)
-    except socketio.exceptions.TimeoutError:
-        return ("timeout",)
-
-
 async def carry_out(event, nsp, sid, args):
-    """Carries a request out, and returns its answer."""
+    """Carries a request out; returns its answer, if that is more than "ok"."""
     first, second = (*args, None, None)[:2]
-    options = lambda: read(args[0] if args else {})
+    if event == "chat":
+        check(args)
+        options = read(second if isinstance(second, dict) else {})
+        chat = {"event": "chat", "args": [first, {"from": sid}], "to": options["to"] or ["lobby"]}
+        return await emit(nsp, sid, options | chat)
+    if event in ("broadcast", "ask", "tell", "who", "move", "kick"):
+        options = read(first if args else {})
+    if event in ("broadcast", "ask", "tell"):
+        message(options)
     match event:
         case "join":
             for room in rooms(first):
@@ -131,28 +121,25 @@ async def carry_out(event, nsp, sid, args):
             await sio.leave_room(sid, first, namespace=nsp)
         case "rooms":
             return "ok", sio.rooms(sid, namespace=nsp)
-        case "chat":
-            check(args)
-            given = read(second if isinstance(second, dict) else {})
-            words = {"event": "chat", "args": [first, {"from": sid}], "to": given["to"] or ["lobby"]}
-            await emit(nsp, sid, given | words)
         case "broadcast":
-            await emit(nsp, sid, options())
+            await emit(nsp, sid, options)
         case "ask":
-            return message(options()) and await ask(nsp, sid, options())
+            return await ask(nsp, sid, options)
         case "tell":
-            return message(options()) and await tell(nsp, sid, options())
+            check(isinstance(options.get("id"), str))
+            check(sio.manager.is_connected(options["id"], nsp), "no such socket")
+            return "ok", *await call(nsp, options["id"], options)
         case "who":
-            return "ok", list(select(nsp, sid, options()))
+            return "ok", list(select(nsp, sid, options))
         case "move":
-            for other in select(nsp, sid, options()):
-                for room in options()["leave"]:
+            for other in select(nsp, sid, options):
+                for room in options["leave"]:
                     await sio.leave_room(other, room, namespace=nsp)
-                for room in options()["join"]:
+                for room in options["join"]:
                     await sio.enter_room(other, room, namespace=nsp)
         case "kick":
-            for other, connection in select(nsp, sid, options()).items():
-                await (sio.eio.disconnect(connection) if options()["close"] else sio.disconnect(other, nsp))
+            for other, connection in select(nsp, sid, options).items():
+                await (sio.eio.disconnect(connection) if options["close"] else sio.disconnect(other, nsp))
         case "set":
             check(isinstance(first, str) and len(args) > 1)
             async with sio.session(sid, namespace=nsp) as data:
@@ -165,27 +152,29 @@ async def carry_out(event, nsp, sid, args):
             return "ok", {"contract": 1, "server": f"python-socketio {version('python-socketio')}", "options": OPTIONS}
         case _:
             check(False, "unknown event")
-    return ("ok",)
 
 
 @sio.on("*", namespace="*")
 async def answer(event, nsp, sid, *args):
     try:
-        return await carry_out(event, nsp, sid, args)
-    except BadRequest as error:
+        return await carry_out(event, nsp, sid, args) or ("ok",)
+    except ValueError as error:
         return "error", str(error)
+    except TimeoutError:
+        return ("timeout",)
 
 
 @sio.on("connect", namespace="*")
 async def welcome(nsp, sid, environ, auth):
-    if nsp not in NAMESPACES and not any(pattern.search(nsp) for pattern in DYNAMIC):
-        raise socketio.exceptions.ConnectionRefusedError("Invalid namespace")
-    gate, seats = NAMESPACES.get(nsp, {}), seated.setdefault(nsp, set())
+    gate, seats = NAMESPACES.get(nsp), seated.setdefault(nsp, set())
+    if gate is None and not any(pattern.search(nsp) for pattern in DYNAMIC):
+        raise ConnectionRefusedError("Invalid namespace")
+    gate, token = gate or {}, auth.get("token") if isinstance(auth, dict) else None
     await asyncio.sleep(gate.get("auth-delay", 0) / 1000)
-    if "token" in gate and gate["token"] != (auth if isinstance(auth, dict) else {}).get("token"):
-        raise socketio.exceptions.ConnectionRefusedError("not authorized", {"code": "unauthorized"})
+    if "token" in gate and token != gate["token"]:
+        raise ConnectionRefusedError("not authorized", {"code": "unauthorized"})
     if len(seats) >= gate.get("seats", sys.maxsize):
-        raise socketio.exceptions.ConnectionRefusedError("namespace is full")
+        raise ConnectionRefusedError("namespace is full")
     seats.add(sid)
     if nsp == "/":
         await sio.enter_room(sid, "lobby", namespace=nsp)
@@ -196,8 +185,7 @@ async def farewell(nsp, sid, reason):
     seated[nsp].discard(sid)
 
 
-if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT") or 0)))
-    print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    config = uvicorn.Config(socketio.ASGIApp(sio), log_level="warning", timeout_graceful_shutdown=1)
-    uvicorn.Server(config).run(sockets=[listener])
+listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT") or 0)))
+print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+config = uvicorn.Config(socketio.ASGIApp(sio), log_level="warning", timeout_graceful_shutdown=1)
+uvicorn.Server(config).run(sockets=[listener])
