@@ -223,7 +223,7 @@ pub(crate) fn replay(file: &str, seed: u64, world: &World) -> String {
     let program = quoted(&target::program());
     let mut command = format!("{program} {verb} {} --seed {}", quoted(file), seeds::show(seed));
     if let Some((flag, value)) = world.named.words() {
-        command.push_str(&format!(" {flag} {}", quoted(value)));
+        command.extend([" ", flag, " ", &quoted(value)]);
     }
     let network = world.network.to_string();
     if !network.is_empty() {

@@ -22,7 +22,7 @@ pub struct Column {
 enum Judged {
     Passed,
     Failed(String),
-    NotJudged(String),
+    Left(String),
 }
 
 /// A report or a list of known failures that cannot be read.
@@ -106,7 +106,7 @@ impl Column {
                     let reason = || reason.unwrap_or_else(|| "a mark was not reached".to_owned());
                     let judged = match status.as_str() {
                         "pass" => Judged::Passed,
-                        "skip" | "unknown" => Judged::NotJudged(reason()),
+                        "skip" | "unknown" => Judged::Left(reason()),
                         _ => Judged::Failed(reason()),
                     };
                     results.insert(file, judged);
@@ -145,7 +145,7 @@ impl Column {
             match one {
                 Judged::Passed => passed += 1,
                 Judged::Failed(_) => failed += 1,
-                Judged::NotJudged(_) => left += 1,
+                Judged::Left(_) => left += 1,
             }
         }
         let failed = if failed == 0 { String::new() } else { format!(", **{failed} failed**") };
@@ -221,7 +221,7 @@ fn leftovers(text: &mut String, columns: &[Column]) {
     for column in columns {
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for judged in column.results.values() {
-            if let Judged::NotJudged(reason) = judged {
+            if let Judged::Left(reason) = judged {
                 *reasons.entry(reason).or_default() += 1;
             }
         }

@@ -269,7 +269,8 @@ mod tests {
     use super::*;
 
     fn start(command: &str) -> Result<Process, LaunchError> {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
         LocalSet::new().block_on(&runtime, Process::start(command, &ServerOptions::default(), 0))
     }
 

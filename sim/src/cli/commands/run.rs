@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use overheard::plan::Sabotage;
-use overheard::run::NetworkKind;
 
 use crate::cli::choices::{self, NoTests, Progress, ReporterName, TraceKeeping, Verification};
 use crate::cli::config::{Profile, Wall};
