@@ -48,18 +48,18 @@ pub(crate) fn execute(args: ServeArgs, context: &Context) -> Outcome {
     log::start_server(&context.environment, options.log_format.unwrap_or_default())?;
     let (settings, token) = resolve::settings(options)?;
     signals::second_ends_all()?;
-    let server = Server::bind(settings).map_err(failure)?;
+    let server = Server::bind(settings).map_err(|error| failure(&error))?;
     if let Some(token) = token
         && !context.quiet
     {
         say(&format!("supervisors enter with the token {token}\n"))?;
     }
     out(&format!("listening on http://{}\n", server.address()))?;
-    server.run(signals::first()).map_err(failure)?;
+    server.run(signals::first()).map_err(|error| failure(&error))?;
     Ok(Exit::Passed)
 }
 
-fn failure(error: ServeError) -> Failure {
+fn failure(error: &ServeError) -> Failure {
     let message = error.to_string();
     match error {
         ServeError::Listen { .. } => {

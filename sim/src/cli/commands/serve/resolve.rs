@@ -73,7 +73,7 @@ fn supervise(options: &mut ServeOptions) -> Result<Option<String>, Failure> {
     });
     let gate = &mut namespaces[place].gate;
     gate.seats = seats.or(gate.seats);
-    gate.token = token.or(gate.token.take());
+    gate.token = token.or_else(|| gate.token.take());
     if gate.token.is_some() {
         return Ok(None);
     }
