@@ -65,10 +65,10 @@ fn outcome(plan: &Plan, history: &History) -> (Outcome, Verdict) {
 }
 
 fn end(history: &History) -> &EndReason {
-    match &history.events.last().unwrap().what {
-        What::End { reason } => reason,
-        other => panic!("the last event is {other:?}"),
-    }
+    let What::End { reason } = &history.events.last().unwrap().what else {
+        panic!("the history does not end");
+    };
+    reason
 }
 
 /// The same server, seen from inside and from outside.

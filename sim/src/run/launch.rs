@@ -270,7 +270,8 @@ mod tests {
 
     fn start(command: &str) -> Result<Process, LaunchError> {
         let runtime = Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime");
+        let spawn = |source| LaunchError::Spawn { command: command.to_owned(), source };
+        let runtime = runtime.map_err(spawn)?;
         LocalSet::new().block_on(&runtime, Process::start(command, &ServerOptions::default(), 0))
     }
 

@@ -60,9 +60,9 @@ pub(super) fn build(
     (seat, stage): (Rc<ServerSeat>, Rc<dyn Stagehand>),
 ) -> Result<Rc<World>, String> {
     let is_offset: fn(&str) -> bool = match options.target {
+        Target::BuiltIn => is_offset,
         Target::Guest(_) => is_offset_of_a_guest,
         Target::At(..) | Target::Started(_) => is_real_offset,
-        Target::BuiltIn => is_offset,
     };
     let offsets = plan.server.recovery.is_some().then_some(is_offset);
     let mut peers = Vec::new();
