@@ -33,8 +33,8 @@
 //! The same seed gives the guest the same bytes in the same order as long as it answers with the
 //! same bytes. What it draws from the system (ids, hash maps in random order) and what it leaves in
 //! `static` variables is its own: therefore each run has a process of its own, and
-//! `--verify-determinism` says whether histories differ. A guest that starts threads, blocks, reads
-//! files or the wall's clock is outside of the simulation.
+//! `--verify-determinism` says whether two histories differ in more than the ids of sockets. A guest
+//! that starts threads, blocks, reads files or the wall's clock is outside of the simulation.
 
 mod attend;
 #[cfg(feature = "cli")]

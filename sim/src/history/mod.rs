@@ -13,6 +13,7 @@
 //! `HISTORY.md` describes the format for those who write such files.
 
 mod digest;
+mod ids;
 mod lines;
 mod schema;
 mod values;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use self::digest::{Digest, digest};
+pub use self::ids::without_ids;
 pub use self::lines::{Difference, Problem, ReadError, first_difference, read, write, write_line};
 pub use self::schema::schema;
 

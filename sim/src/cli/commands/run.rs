@@ -196,7 +196,7 @@ impl Settings {
             network,
             live,
             fail_fast: or(pick(how.fail_fast, config, |profile| profile.fail_fast), 0),
-            verify_determinism: verify.unwrap_or(if env.ci && !is_real {
+            verify_determinism: verify.unwrap_or(if env.ci && !is_real && !has_guest() {
                 Sourced::new(Verification::Sample, Origin::Ci)
             } else {
                 Sourced::new(Verification::Off, Origin::BuiltIn)
