@@ -66,7 +66,7 @@ fn outcome(plan: &Plan, history: &History) -> (Outcome, Verdict) {
 
 fn end(history: &History) -> &EndReason {
     let What::End { reason } = &history.events.last().unwrap().what else {
-        panic!("the history does not end");
+        unreachable!("the history does not end");
     };
     reason
 }
