@@ -23,7 +23,7 @@ PLAIN = {"max-http-buffer-size", "transports", "allow-upgrades"}
 def server_options():
     members = {member for gate in NAMESPACES.values() for member in gate}
     wanted = {name for name, value in OPTIONS.items() if (name, value) != ("recovery", None)}
-    unknown = wanted - TIMES - PLAIN - {"namespaces", "dynamic"} | members - {"token", "seats", "auth-delay"}
+    unknown = wanted - TIMES - PLAIN - {"namespaces", "dynamic"} | members - {"token", "seats"}
     if unknown:
         print(f"cannot: {min(unknown)}", file=sys.stderr)
         sys.exit(78)
@@ -170,7 +170,6 @@ async def welcome(nsp, sid, environ, auth):
     if gate is None and not any(pattern.search(nsp) for pattern in DYNAMIC):
         raise ConnectionRefusedError("Invalid namespace")
     gate, token = gate or {}, auth.get("token") if isinstance(auth, dict) else None
-    await asyncio.sleep(gate.get("auth-delay", 0) / 1000)
     if "token" in gate and token != gate["token"]:
         raise ConnectionRefusedError("not authorized", {"code": "unauthorized"})
     if len(seats) >= gate.get("seats", sys.maxsize):
