@@ -268,7 +268,7 @@ mod tests {
         let text = table(&[ours, column("theirs")]);
         assert!(text.starts_with("| scenarios | ours | theirs |\n|---|---|---|\n"), "{text}");
         assert!(text.contains("| rooms | 1, **3 failed**, 2 – | 1, **3 failed**, 2 – |"), "{text}");
-        let failed = "| ours | `rooms/FAIL.yaml` | OH0301: alice got `chat`, but must not \
+        let failed = "| ours | `rooms/FAIL.yaml` | OH0301: alice got \\`chat\\`, but must not \
                       (BC-TGT-01) | a quirk \\| of theirs |";
         assert!(text.contains(failed), "{text}");
         assert!(text.contains("| theirs | `rooms/FAIL.yaml` |"), "{text}");

@@ -48,7 +48,7 @@ fn usage_is_2() {
         "run --partition slice:5/4",
         "run --seed 5eed",
         "run --report pdf=a.pdf",
-        "run --network tcp",
+        "run --network udp",
         "run nothing.yaml",
         "run scenarios/good.yaml:1",
         "run --profile nightly",

@@ -24,7 +24,6 @@ Examples:
   overheard run scenarios/rooms --tag 'not slow'  one family, without the slow ones
   overheard run a.yaml --seed 0x5eed              one seed, as a message gave it
   overheard run --seeds 500 --network memory      many seeds, quickly
-  overheard run --failed                          once more what failed last time
   overheard run --target http://127.0.0.1:3000    against a server that runs
   overheard run --start 'node server.mjs'         against one that is started for each run
   overheard run --report junit=out.xml --reporter github";
@@ -58,7 +57,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "How they are played")]
 pub(crate) struct How {
-    /// This seed (7, 0x5eed or random); the first one if --seeds is given
+    /// This seed (7, 0x5eed or random), or the first one
     #[arg(short, long, value_name = "SEED")]
     pub(crate) seed: Option<SeedChoice>,
     /// So many seeds each
@@ -67,13 +66,13 @@ pub(crate) struct How {
     /// Runs at a time [default: processors]
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
-    /// turmoil, memory or tcp, and lan, wifi, mobile or satellite instead of the files' links
+    /// turmoil, memory or tcp; lan, wifi, mobile or satellite
     #[arg(long, value_name = "NETWORK")]
     pub(crate) network: Option<NetworkChoice>,
-    /// Stop after N runs that did not pass [default: 1 if given without N]
+    /// Stop after N runs that did not pass [without N: 1]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
     pub(crate) fail_fast: Option<u32>,
-    /// Play runs twice and compare: on, sample or off [default: off; sample under CI]
+    /// Play twice and compare: on, sample (under CI) or off
     #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true,
           default_missing_value = "on", hide_possible_values = true)]
     pub(crate) verify_determinism: Option<Verification>,
