@@ -27,6 +27,9 @@ const CLIENTS: usize = 1_000;
 /// Clients that do nothing.
 const IDLE: usize = 10_000;
 
+/// How long a server is given to notice that everybody has gone.
+const FAREWELL: Duration = Duration::from_secs(3);
+
 /// Broadcasts in flight.
 const IN_FLIGHT: [usize; 3] = [1, 8, 64];
 
@@ -134,10 +137,15 @@ async fn idle(clients: usize) -> io::Result<()> {
     tokio::time::sleep(Duration::from_secs(5)).await;
     println!("CPU while they are idle: {:.1} %", (process.cpu_seconds() - cpu) / 5.0 * 100.0);
     drop(crowd);
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(FAREWELL).await;
+    let kept = process.resident() - before;
+    let crowd = Crowd::connect(process.address(), clients, system.publish).await?;
+    let again = process.resident() - before;
+    drop(crowd);
+    // The allocator keeps what it was given for the next ones.
+    let [held, kept, again] = [held, kept, again].map(|bytes| bytes / f64::from(1 << 20));
     println!(
-        "after they have gone: {:.1} MiB more than before",
-        (process.resident() - before) / 1048576.0
+        "MiB with them, when they have gone, and with as many again: {held:.1} {kept:.1} {again:.1}"
     );
     Ok(())
 }

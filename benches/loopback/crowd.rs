@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -49,7 +50,8 @@ pub(crate) struct Crowd {
     readers: Vec<tokio::task::JoinHandle<io::Result<()>>>,
     heard: Rc<RefCell<Heard>>,
     due: Rc<Notify>,
-    voice: tokio::net::tcp::OwnedWriteHalf,
+    /// The first one talks; the others keep their connections open.
+    voices: Vec<OwnedWriteHalf>,
     start: Instant,
     publish: fn(&str) -> String,
 }
@@ -79,7 +81,7 @@ impl Crowd {
         let (heard, due) = (Rc::<RefCell<Heard>>::default(), Rc::new(Notify::new()));
         let start = Instant::now();
         let mut readers = Vec::new();
-        let mut voice = None;
+        let mut voices = Vec::new();
         for _ in 0..size {
             let mut tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
@@ -93,16 +95,15 @@ impl Crowd {
             tcp.write_all(&frame("40")).await?;
             let (mut read, write) = tcp.into_split();
             let rest = until_joined(&mut read, rest).await?;
-            voice.get_or_insert(write);
+            voices.push(write);
             let (heard, due) = (heard.clone(), due.clone());
             readers.push(tokio::task::spawn_local(async move {
                 listen(read, rest, size, start, &heard, &due).await
             }));
         }
-        let voice = voice.ok_or(io::ErrorKind::InvalidInput)?;
         // Some let a client in before it is in the room.
         tokio::time::sleep(WARM_UP).await;
-        Ok(Self { readers, heard, due, voice, start, publish })
+        Ok(Self { readers, heard, due, voices, start, publish })
     }
 
     /// Keeps `in_flight` broadcasts in flight for as long.
@@ -163,7 +164,9 @@ impl Crowd {
                     heard.sent.push(sent);
                 }
             }
-            self.voice.write_all(&bytes).await?;
+            if let Some(voice) = self.voices.first_mut() {
+                voice.write_all(&bytes).await?;
+            }
             tokio::select! {
                 biased;
                 () = self.due.notified() => {}
@@ -200,10 +203,7 @@ async fn after_head(tcp: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// Waits until the namespace has let it in; what came behind that.
-async fn until_joined(
-    tcp: &mut tokio::net::tcp::OwnedReadHalf,
-    mut bytes: Vec<u8>,
-) -> io::Result<Vec<u8>> {
+async fn until_joined(tcp: &mut OwnedReadHalf, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     loop {
         let mut joined = false;
         let used = each_frame(&bytes, |payload| joined |= payload.starts_with(b"40"));
@@ -233,7 +233,7 @@ fn each_frame(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
 }
 
 async fn listen(
-    mut tcp: tokio::net::tcp::OwnedReadHalf,
+    mut tcp: OwnedReadHalf,
     mut bytes: Vec<u8>,
     size: usize,
     start: Instant,
