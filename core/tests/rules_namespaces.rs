@@ -8,7 +8,7 @@ mod told;
 use overheard_core::engine::Method;
 use overheard_core::server::{
     Command, CommandError, Event, Matcher, NamespaceConfig, NamespaceTicket, Origin, ParentConfig,
-    RoomChange, Selection, ServerConfig, SocketRef, Token, Verdict,
+    RecoveryConfig, RoomChange, Selection, ServerConfig, ServerLimits, SocketRef, Token, Verdict,
 };
 use overheard_core::value::Object;
 use overheard_core::wire::WsId;
@@ -506,6 +506,80 @@ fn a_child_waits_for_those_who_are_on_their_way_out() {
         }
         assert_eq!(world.server.stats(), baseline);
     }
+}
+
+#[test]
+fn the_figures_are_those_of_all_namespaces() {
+    // P03, ROOM-08: what is there, namespace by namespace
+    let recovery = Some(RecoveryConfig::default());
+    let namespaces = vec![named("/b", 0), named("/door", 1)];
+    let mut world = World::new(ServerConfig { namespaces, recovery, ..config(0) });
+    let clients = [(); 2].map(|()| world.open());
+    let sockets = clients.map(|ws| ["/", "/b"].map(|nsp| world.enter(ws, nsp)));
+    for [main, b] in sockets {
+        world.command([join(main, &["r"]), join(b, &["r", "s"])]);
+        world.command([asking(emit(main, "q", vec![]), 1), asking(emit(b, "q", vec![]), 2)]);
+    }
+    for nsp in ["/", "/b"] {
+        world.command([broadcast(Selection::namespace(nsp), "kept")]);
+        world.command([asking(broadcast(Selection::namespace(nsp), "all?"), 3)]);
+    }
+    clients.map(|ws| knock(&mut world, ws, "/door"));
+    let stats = world.server.stats();
+    assert_eq!((stats.connected, stats.waiting, stats.rooms), (4, 2, 7), "own rooms, r, r and s");
+    assert_eq!((stats.memberships, stats.acks, stats.broadcast_acks), (10, 4, 2));
+    assert_eq!((stats.sessions, stats.packets), (0, 2));
+    let counted = ["/", "/b", "/door"].map(|nsp| {
+        let id = world.server.namespace_id(nsp).expect("a namespace");
+        world.server.connected_count(id)
+    });
+    assert_eq!(counted, [2, 2, 0]);
+    world.cut(clients[0]);
+    let stats = world.server.stats();
+    assert_eq!((stats.connected, stats.waiting, stats.sessions), (2, 1, 2));
+    let [gone, _] = sockets[0];
+    assert!(world.server.rooms_of(gone).is_empty(), "ROOM-08");
+    let (ws, next) = world.join();
+    assert_eq!(world.server.rooms_of(next), [world.sid(next)]);
+    assert!(world.server.rooms_of(gone).is_empty(), "its place is somebody else's");
+    world.cut(ws);
+}
+
+#[test]
+fn who_is_on_the_way_out_is_not_shown_out_again() {
+    // NSP-10, SIO-DISC-05
+    for close in [false, true] {
+        let mut world = World::new(config(0));
+        let (ws, socket) = world.join();
+        world.react(move |event, _| {
+            let leaves = matches!(event, Event::Disconnecting { .. });
+            leaves.then_some(Command::Disconnect { socket, close }).into_iter().collect()
+        });
+        let mut told = Told::default();
+        told.name(socket);
+        world.take_events();
+        world.command([Command::Disconnect { socket, close: false }]);
+        let events = lines(&mut told, &mut world);
+        let count = |line: &str| events.iter().filter(|event| event.starts_with(line)).count();
+        assert_eq!((count("disconnecting"), count("disconnect s1")), (1, 1), "{events:#?}");
+        world.cut(ws);
+    }
+}
+
+#[test]
+fn the_limit_of_namespaces_holds_for_those_who_were_asked_for_before() {
+    // NSP-14, P19
+    let limits = ServerLimits { namespaces: 2, ..ServerLimits::default() };
+    let parents = vec![parent(Matcher::Ask, 0)];
+    let mut world = World::new(ServerConfig { parents, limits, ..config(0) });
+    let (one, two) = (world.open(), world.open());
+    let tickets = [request(&mut world, one, "/x"), request(&mut world, two, "/y")];
+    world.command(tickets.map(|ticket| answer(ticket, true)));
+    assert!(world.rx(one)[0].starts_with("40/x,"));
+    assert_eq!(world.rx(two), [r#"44/y,{"message":"Invalid namespace"}"#]);
+    let limit = Event::Refused(CommandError::Limit("namespaces"));
+    assert!(world.take_events().contains(&limit));
+    assert_eq!(world.server.stats().namespaces, 2);
 }
 
 /// A config whose `/` has so many middlewares.
