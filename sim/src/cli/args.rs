@@ -32,8 +32,8 @@ Exit codes:
   If several apply: 70, 6, 3, 1, 5, 4.
 
 Environment:
-  OVERHEARD_PROFILE, OVERHEARD_SEED, OVERHEARD_JOBS, OVERHEARD_CONFIG, OVERHEARD_REPORTER,
-  OVERHEARD_COLOR, OVERHEARD_SHOW_PROGRESS   as the flags of the same name
+  OVERHEARD_PROFILE, OVERHEARD_SEED, OVERHEARD_JOBS, OVERHEARD_TARGET, OVERHEARD_CONFIG,
+  OVERHEARD_REPORTER, OVERHEARD_COLOR, OVERHEARD_SHOW_PROGRESS   as the flags of the same name
   OVERHEARD_LOG             what turmoil says: off, error, warn, info, debug or trace
   CI                        plays one run in twenty twice, to verify determinism
   GITHUB_ACTIONS            makes `github` the default reporter
