@@ -120,7 +120,8 @@ impl Column {
         Ok(Self { name: name.to_owned(), results, known: BTreeMap::new() })
     }
 
-    /// Adds why failures are known: a line `FILE: WHY` each; `#` begins a comment.
+    /// Adds why failures are known: a line `FILE: WHY` each, with `~` in front of those that do not
+    /// come every time; `#` begins a comment.
     ///
     /// # Errors
     /// A line has no reason.
@@ -130,7 +131,9 @@ impl Column {
                 continue;
             }
             let (file, why) = line.split_once(": ").ok_or(ConformanceError::NoReason(number))?;
-            self.known.insert(file.to_owned(), why.trim().to_owned());
+            // `~` marks a failure that does not come every time.
+            let file = file.trim_start_matches('~').to_owned();
+            self.known.insert(file, why.trim().to_owned());
         }
         Ok(())
     }

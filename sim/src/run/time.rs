@@ -20,10 +20,10 @@ fn of_step(action: &Action) -> Duration {
             Until::Time(time) => time,
             Until::Quiet | Until::Label(_) => Duration::ZERO,
         },
+        Action::Raw(raw) => raw.linger,
         Action::Connect { .. }
         | Action::Disconnect { .. }
         | Action::Server(_)
-        | Action::Raw(_)
         | Action::Fault { .. }
         | Action::Heal(_)
         | Action::Expect(_)
