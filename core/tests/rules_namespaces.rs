@@ -524,7 +524,9 @@ fn the_figures_are_those_of_all_namespaces() {
         world.command([broadcast(Selection::namespace(nsp), "kept")]);
         world.command([asking(broadcast(Selection::namespace(nsp), "all?"), 3)]);
     }
-    clients.map(|ws| knock(&mut world, ws, "/door"));
+    for ws in clients {
+        knock(&mut world, ws, "/door");
+    }
     let stats = world.server.stats();
     assert_eq!((stats.connected, stats.waiting, stats.rooms), (4, 2, 7), "own rooms, r, r and s");
     assert_eq!((stats.memberships, stats.acks, stats.broadcast_acks), (10, 4, 2));

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Case;
 use super::codes::{GAP, MISSED};
 use super::links::{Links, kind_is_lossy};
 use super::sheet::{Sheet, concern, show_time};
+use super::{Case, DELIVERIES};
 use crate::oracle::facts::{NEVER, Pos};
 use crate::oracle::model::Owed;
 use crate::oracle::names::{index, number};
@@ -104,7 +104,7 @@ fn check_socket(case: &Case<'_>, sheet: &mut Sheet, sid: u32, mut proofs: Vec<Pr
         forgive_equal_contents(case, sid, &mut missed);
     }
     let judged = owed.iter().filter(|owed| owed.must).count() as u64;
-    let tally = sheet.tally(Property::P01, "deliveries", "deliveries");
+    let tally = sheet.tally(Property::P01, DELIVERIES, "deliveries");
     tally.judged += judged - losses.values().sum::<u64>();
     for (reason, count) in losses {
         *tally.allowed.entry(reason).or_default() += count;

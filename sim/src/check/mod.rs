@@ -37,6 +37,9 @@ use crate::oracle::steps::{self, Place};
 use crate::plan::{Plan, Step};
 use crate::verdict::{Outcome, Property, Verdict};
 
+/// The checker that counts deliveries which were missed, or allowed to be.
+pub const DELIVERIES: &str = "deliveries";
+
 /// Deliveries that a finding lists.
 const LISTED: usize = 5;
 
@@ -147,7 +150,7 @@ fn unknowns(case: &Case<'_>, sheet: &mut Sheet) {
     }
     let sends = case.model.sends.iter().any(|send| send.yes + send.maybe > 0);
     let heard = case.facts.sockets.iter().any(|socket| !socket.received.is_empty());
-    let judged = sheet.tally(Property::P01, "deliveries", "deliveries").judged;
+    let judged = sheet.tally(Property::P01, DELIVERIES, "deliveries").judged;
     let expected = sheet.tally(Property::File, "expectations", "expectations").judged;
     if sends && !heard && judged == 0 && expected == 0 {
         let title = "messages were sent, and no delivery could be judged".to_owned();

@@ -143,6 +143,9 @@ impl Human {
         let wall = self.paint(DIM, &format!("[{:.3}s]", end.wall.as_secs_f64()));
         let rest = format!("{} {wall}", end.sentence());
         text.push_str(&self.line(style(worst), "Summary", &rest));
+        if let Some(losses) = end.losses() {
+            text.push_str(&self.line(DIM, "Allowed", &losses));
+        }
         for scenario in end.scenarios.iter().filter(|scenario| scenario.status.is_bad()) {
             let first = scenario.bad().next().map(|run| format!(" (seed {})", seed(run.seed)));
             let rest = format!("{}{}", scenario.file, first.unwrap_or_default());

@@ -13,6 +13,9 @@ const MAX_BYTES: usize = 900_000;
 pub fn summary(end: &End) -> String {
     let mut text = String::from("## Overheard\n\n");
     let _ = writeln!(text, "{}.", end.sentence());
+    if let Some(losses) = end.losses() {
+        let _ = writeln!(text, "\nAllowed: {}.", escaped(&losses));
+    }
     if let Some(reason) = &end.stopped {
         let _ = writeln!(text, "\nStopped: {}.", escaped(reason));
     }

@@ -16,12 +16,12 @@ pub mod picture;
 pub mod story;
 pub mod tap;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::check::NOT_REACHED;
+use crate::check::{DELIVERIES, NOT_REACHED};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::plan::Mark;
 use crate::span::Span;
@@ -206,6 +206,8 @@ pub struct Scenario {
     pub told: Text,
     /// Marks that no run reached.
     pub unreached: BTreeSet<Mark>,
+    /// Deliveries that were lost in its runs, and allowed to be, by reason.
+    pub losses: BTreeMap<&'static str, u64>,
     /// What became of it: the worst of its runs, and unknown if a mark was not reached.
     pub status: Status,
 }
@@ -224,6 +226,7 @@ impl Scenario {
             must_reach: Vec::new(),
             told: Text::default(),
             unreached: BTreeSet::new(),
+            losses: BTreeMap::new(),
             status: Status::Pass,
         }
     }
@@ -236,6 +239,12 @@ impl Scenario {
             self.unreached.intersection(&run.unreached).copied().collect()
         };
         self.played += 1;
+        let tallies = run.verdict.iter().flat_map(|verdict| &verdict.tallies);
+        for tally in tallies.filter(|tally| tally.checker == DELIVERIES) {
+            for (reason, count) in &tally.allowed {
+                *self.losses.entry(reason).or_default() += count;
+            }
+        }
         if run.status == Status::Skip {
             self.unreached.clear();
         }
@@ -336,6 +345,24 @@ impl End {
         self.scenarios.iter().filter(|scenario| scenario.status == status).count()
     }
 
+    /// One sentence about losses that were allowed, if there were any.
+    #[must_use]
+    pub fn losses(&self) -> Option<String> {
+        let mut losses: BTreeMap<&str, u64> = BTreeMap::new();
+        for (reason, count) in self.scenarios.iter().flat_map(|scenario| &scenario.losses) {
+            *losses.entry(reason).or_default() += count;
+        }
+        let all: u64 = losses.values().sum();
+        let mut losses: Vec<(u64, &str)> =
+            losses.into_iter().map(|(reason, count)| (count, reason)).collect();
+        losses.sort_by(|a, b| b.cmp(a));
+        let reasons = losses.iter().map(|(count, reason)| format!("{count} ({reason})"));
+        let reasons = reasons.collect::<Vec<_>>().join(", ");
+        let deliveries =
+            if all == 1 { "1 delivery was" } else { &format!("{all} deliveries were") };
+        (all > 0).then(|| format!("{deliveries} lost, and may be: {reasons}"))
+    }
+
     /// Runs that were played.
     #[must_use]
     pub fn played(&self) -> usize {
@@ -422,7 +449,7 @@ pub(crate) mod sample {
                 findings: if status == Status::Fail { vec![finding] } else { Vec::new() },
                 unknowns: Vec::new(),
                 tallies: Vec::new(),
-                reached: std::collections::BTreeMap::new(),
+                reached: BTreeMap::new(),
             }),
             unreached: BTreeSet::new(),
             trouble: (status > Status::Fail || status == Status::Skip)

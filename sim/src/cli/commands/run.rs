@@ -195,10 +195,12 @@ impl Settings {
             network,
             live,
             fail_fast: or(pick(how.fail_fast, config, |profile| profile.fail_fast), 0),
-            verify_determinism: verify.unwrap_or(if env.ci && !is_real && !has_guest() {
-                Sourced::new(Verification::Sample, Origin::Ci)
-            } else {
-                Sourced::new(Verification::Off, Origin::BuiltIn)
+            verify_determinism: verify.unwrap_or_else(|| {
+                if env.ci && !is_real && !has_guest() {
+                    Sourced::new(Verification::Sample, Origin::Ci)
+                } else {
+                    Sourced::new(Verification::Off, Origin::BuiltIn)
+                }
             }),
             max_wall: or(
                 pick(how.max_wall, config, |profile| profile.max_wall),
