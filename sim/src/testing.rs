@@ -224,7 +224,9 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            if name != "verbs" && name != "invalid" {
+            // What tools install beside scenarios is not meant either.
+            let is_meant = !["verbs", "invalid", "node_modules"].contains(&&*name);
+            if is_meant && !name.starts_with('.') {
                 find(&path, files)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "yaml") {
