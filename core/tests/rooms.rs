@@ -529,3 +529,28 @@ fn a_selection_survives_a_panic_in_the_one_before() {
     assert!(!pair.rooms.stats().scratch_clean);
     pair.check_selection(&["r7".to_owned(), "r9".to_owned(), sid(3)], &[]);
 }
+
+/// ROOM-06, EDGE-01: the own room can be left, and joined again behind others.
+#[test]
+fn the_own_room_is_left_wherever_it_stands() {
+    let mut rooms = Rooms::new(KeyedState::with_seed(1));
+    let slot = rooms.insert("a").unwrap();
+    rooms.set_connected(slot);
+    assert_eq!(u32::from(slot), 0);
+    let list = |rooms: &Rooms| rooms.rooms_of(slot).map(ToString::to_string).collect::<Vec<_>>();
+    rooms.join(slot, "a");
+    assert_eq!(list(&rooms), ["a"]);
+    assert_eq!(rooms.leave(slot, "a"), Left { left: true, deleted: true });
+    assert!(list(&rooms).is_empty());
+    assert_eq!(rooms.join(slot, "r"), Joined { created: true, joined: true });
+    assert_eq!(rooms.join(slot, "a"), Joined { created: true, joined: true });
+    assert_eq!(list(&rooms), ["r", "a"]);
+    assert_eq!(rooms.leave(slot, "a"), Left { left: true, deleted: true });
+    assert_eq!(list(&rooms), ["r"]);
+    assert_eq!(rooms.names().map(SmolStr::as_str).collect::<Vec<_>>(), ["r"]);
+    rooms.leave(slot, "r");
+    assert_eq!((rooms.names().count(), rooms.room_count(), rooms.socket_count()), (0, 0, 1));
+    assert!(rooms.is_connected(slot));
+    let other = rooms.insert("b").unwrap();
+    assert_eq!((rooms.is_connected(other), rooms.socket_count()), (false, 2));
+}
