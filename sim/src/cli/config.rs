@@ -232,6 +232,10 @@ mod tests {
         seeds = 20
         jobs = 2
         network = "memory,wifi"
+        target = "http://127.0.0.1:3000"
+        start = "node server.mjs"
+        slack = "1s"
+        retries = 2
         fail-fast = 0
         verify-determinism = "sample"
         max-wall = "60s"
