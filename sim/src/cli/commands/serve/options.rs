@@ -78,7 +78,7 @@ options! {
     #[arg(value_name = "QUIRKS", hide_possible_values = true, hide_short_help = true, help_heading = PROTOCOL)]
     quirks: Quirks = "OVERHEARD_SERVE_QUIRKS",
 
-    /// Namespaces besides `/`: NAME[,token=TOKEN][,seats=N][,auth-delay=TIME]
+    /// Namespaces besides `/`: `NAME[,token=TOKEN][,seats=N][,auth-delay=TIME]`
     #[arg(long = "namespace", value_name = "NAMESPACE", help_heading = CHAT)]
     #[serde(deserialize_with = "gates")]
     namespaces: Vec<NamedGate> = "OVERHEARD_SERVE_NAMESPACE",
