@@ -1,8 +1,9 @@
 //! Carries a plan out in a world of its own, and gives back its history.
 //!
 //! In virtual time a run is a function of its plan: the same plan gives the same history, byte for
-//! byte, on every machine and in every build. Over TCP, and with a guest, it is not. Each run has a thread of its own with nothing on it but this world,
-//! so that runs side by side do not know of each other.
+//! byte, on every machine and in every build. Over TCP, and with a guest, it is not. Each run has a
+//! thread of its own with nothing on it but this world, so that runs side by side do not know of
+//! each other.
 
 mod acts;
 mod conductor;
