@@ -139,6 +139,8 @@ fn running_counts(word: u64) -> u64 {
 
 /// Slots handed over at once: 2 KiB, which stays in the first-level cache.
 const BATCH: usize = 512;
+/// Words decoded between two looks at whether the batch is full.
+pub(super) const GROUP: usize = 8;
 /// What the decoding of one word may write: its slots and the unused lanes of its last byte.
 const WINDOW: usize = 64 + 8;
 
@@ -151,14 +153,14 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { slots: alloc::vec![Slot::FIRST; BATCH + WINDOW], len: 0 }
+        Self { slots: alloc::vec![Slot::FIRST; BATCH + 64 * GROUP + WINDOW], len: 0 }
     }
 
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Whether the batch must be flushed before the next word.
+    /// Whether the batch must be flushed before the next words.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.len >= BATCH
@@ -178,33 +180,71 @@ impl Batch {
         self.len += 1;
     }
 
-    /// Adds the slots of a word whose first bit is slot `base`; the batch must not be full.
+    /// Adds the slots of up to [`GROUP`] words, the first of whose bits is slot `base`; the batch
+    /// must not be full. `FEW` is how many bits a word has at most in all likelihood, if that is a
+    /// few, or 0: a guess, which costs time only.
     #[inline]
-    pub(super) fn push_word(&mut self, word: u64, base: u32) {
-        // Not full, so the window is there.
-        let Some(window) = self.slots[self.len..].first_chunk_mut::<WINDOW>() else { return };
-        let counts = running_counts(word);
-        decode_bytes(word, counts << 8, base, window);
-        self.len += (counts >> 56) as usize;
+    pub(super) fn push_words<const FEW: usize>(&mut self, words: &[u64], base: u32) {
+        let (mut len, mut base) = (self.len, base);
+        for &word in words {
+            // Not full, so the window is there.
+            let Some(window) = self.slots[len..].first_chunk_mut::<WINDOW>() else { return };
+            len += if FEW == 0 {
+                decode(word, base, window)
+            } else {
+                decode_few::<FEW>(word, base, window)
+            };
+            base = base.wrapping_add(64);
+        }
+        self.len = len;
     }
+}
 
-    /// The same, for a word that has at most `FEW` bits set in all likelihood: unconditional
-    /// writes cost less than a branch per bit that cannot be predicted.
-    #[inline]
-    pub(super) fn push_sparse_word<const FEW: usize>(&mut self, word: u64, base: u32) {
-        let Some(window) = self.slots[self.len..].first_chunk_mut::<WINDOW>() else { return };
-        let (mut rest, mut count) = (word, 0);
-        for slot in &mut window[..FEW] {
+/// The slots of a word that has at most `FEW` bits set in all likelihood; how many they are.
+/// Unconditional writes cost less than a branch per bit that cannot be predicted.
+#[inline]
+fn decode_few<const FEW: usize>(word: u64, base: u32, window: &mut [Slot; WINDOW]) -> usize {
+    let (mut rest, mut count) = (word, 0);
+    for slot in &mut window[..FEW] {
+        *slot = Slot(base.wrapping_add((rest | 1 << 63).trailing_zeros()));
+        count += usize::from(rest != 0);
+        rest &= rest.wrapping_sub(1);
+    }
+    if rest != 0 {
+        decode_rest(rest, base, &mut window[FEW..]);
+        count += rest.count_ones() as usize;
+    }
+    // Few are counted on the way, more at once.
+    if FEW > 4 { word.count_ones() as usize } else { count }
+}
+
+/// The slots of the bits that were too many for [`decode_few`].
+#[inline(never)]
+fn decode_rest(mut rest: u64, base: u32, window: &mut [Slot]) {
+    for slots in window.chunks_exact_mut(4) {
+        // Four at a time: mostly that is all.
+        for slot in slots {
             *slot = Slot(base.wrapping_add((rest | 1 << 63).trailing_zeros()));
-            count += usize::from(rest != 0);
             rest &= rest.wrapping_sub(1);
         }
         if rest == 0 {
-            self.len += count;
-        } else {
-            self.push_word(word, base);
+            return;
         }
     }
+}
+
+/// The slots of a word; how many they are.
+#[inline]
+fn decode(word: u64, base: u32, window: &mut [Slot; WINDOW]) -> usize {
+    if word == u64::MAX {
+        for (slot, at) in window[..64].iter_mut().zip(0..) {
+            *slot = Slot(base.wrapping_add(at));
+        }
+        return 64;
+    }
+    let counts = running_counts(word);
+    decode_bytes(word, counts << 8, base, window);
+    (counts >> 56) as usize
 }
 
 /// Byte by byte through a table: eight lanes are written, as many kept as bits are set.
@@ -223,6 +263,9 @@ fn decode_bytes(word: u64, starts: u64, base: u32, window: &mut [Slot; WINDOW]) 
 
 /// Up to so many blocks all words are looked at: cheaper than to note which ones are touched.
 const FEW_BLOCKS: usize = 4;
+
+/// A block with more words touched than this is looked at as a whole.
+pub(super) const FEW_TOUCHED: u32 = 16;
 
 /// A bitmap that is empty between selections, and cleaned by walking what was touched.
 #[derive(Debug, Default)]
@@ -289,9 +332,9 @@ impl Scratch {
         }
     }
 
-    /// The words of a block.
-    pub(super) fn block(&self, block: usize) -> &[u64] {
-        &self.words[block * BLOCK_WORDS..][..BLOCK_WORDS]
+    /// How many words of a block may be set.
+    pub(super) fn touched(&self, block: usize) -> u32 {
+        self.touched[block].count_ones()
     }
 
     /// Takes the words of a block that may be set, with their place in the block, and cleans them.
@@ -299,20 +342,31 @@ impl Scratch {
     pub(super) fn drain_block(&mut self, block: usize, mut each: impl FnMut(usize, u64)) {
         let mut touched = core::mem::take(&mut self.touched[block]);
         let words = &mut self.words[block * BLOCK_WORDS..][..BLOCK_WORDS];
-        if touched == u64::MAX {
-            for (at, word) in words.iter_mut().enumerate() {
-                let word = core::mem::take(word);
-                if word != 0 {
-                    each(at, word);
-                }
-            }
-            return;
-        }
         while touched != 0 {
             let at = touched.trailing_zeros() as usize;
             touched &= touched - 1;
             each(at, core::mem::take(&mut words[at]));
         }
+    }
+
+    /// Combines a block with `words`, and cleans it.
+    #[inline]
+    pub(super) fn drain_into(
+        &mut self,
+        block: usize,
+        words: &mut [u64; BLOCK_WORDS],
+        combine: impl Fn(u64, u64) -> u64,
+    ) {
+        if self.touched(block) <= FEW_TOUCHED {
+            self.drain_block(block, |at, word| words[at] = combine(words[at], word));
+            return;
+        }
+        self.touched[block] = 0;
+        let mine = &mut self.words[block * BLOCK_WORDS..][..BLOCK_WORDS];
+        for (word, other) in words.iter_mut().zip(&*mine) {
+            *word = combine(*word, *other);
+        }
+        mine.fill(0);
     }
 }
 
@@ -330,14 +384,15 @@ mod tests {
         ), few in prop::sample::select(&[0, 4, 8][..])) {
             let mut batch = Batch::new();
             let mut got = Vec::new();
-            for (&word, at) in words.iter().zip(0..) {
+            for (words, at) in words.chunks(GROUP).zip(0..) {
+                let base = at * 64 * 8;
                 if batch.is_full() {
                     got.extend_from_slice(batch.take());
                 }
                 match few {
-                    0 => batch.push_word(word, at * 64),
-                    4 => batch.push_sparse_word::<4>(word, at * 64),
-                    _ => batch.push_sparse_word::<8>(word, at * 64),
+                    0 => batch.push_words::<0>(words, base),
+                    4 => batch.push_words::<4>(words, base),
+                    _ => batch.push_words::<8>(words, base),
                 }
             }
             got.extend_from_slice(batch.take());

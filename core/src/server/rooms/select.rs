@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::bitmap::{BLOCK_WORDS, Batch, Bitmap, Scratch};
+use super::bitmap::{BLOCK_WORDS, Batch, Bitmap, FEW_TOUCHED, GROUP, Scratch};
 use super::members::Members;
 use super::{Found, Room, Rooms, Slot};
 
@@ -166,26 +166,14 @@ impl Rooms {
 
     fn select<N: AsRef<str>>(&mut self, selection: &Selection<'_, N>, sink: &mut impl Sink) {
         let everybody_connected = self.connected_len == self.sockets.live();
-        if everybody_connected && selection.except.is_empty() {
-            match selection.rooms {
-                // Nothing but one lookup and one list: what most broadcasts of a chat are.
-                [room] => match self.find(room.as_ref()) {
-                    None => return,
-                    Some(Found::Own(slot)) => return sink.take(&[slot]),
-                    Some(Found::Room(number)) => {
-                        if let Some(list) = self.rooms[number as usize].members.list() {
-                            return sink.take(list);
-                        }
-                    }
-                },
-                [] if self.sockets.live() == self.sockets.span() => {
-                    // Numbers of sockets are below u32::MAX.
-                    let len = u32::try_from(self.sockets.span()).unwrap_or(u32::MAX);
-                    return sink.take_run(0, len);
-                }
-                _ => {}
-            }
+        if !(everybody_connected && self.select_simply(selection, sink)) {
+            self.select_fully(selection, sink);
         }
+    }
+
+    /// Whatever is selected. Apart, so that the simple ones need no frame of this one's size.
+    #[inline(never)]
+    fn select_fully<N: AsRef<str>>(&mut self, selection: &Selection<'_, N>, sink: &mut impl Sink) {
         self.selector.start();
         for name in selection.rooms {
             if let Some(found) = self.find(name.as_ref()) {
@@ -205,7 +193,7 @@ impl Rooms {
         let mut run = Run {
             rooms: &self.rooms,
             connected: &self.connected,
-            everybody_connected,
+            everybody_connected: self.connected_len == self.sockets.live(),
             everybody: selector.targets.is_empty(),
             targets: &mut selector.targets,
             excepted: &mut selector.excepted,
@@ -217,6 +205,52 @@ impl Rooms {
             run.many_rooms(sink);
         }
         self.selector.busy = false;
+    }
+
+    /// What most broadcasts of a chat are: everybody, or one room, with or without its sender.
+    /// One or two lookups and a list are enough for these, if all are connected; whether they were.
+    #[inline]
+    fn select_simply<N: AsRef<str>>(
+        &self,
+        selection: &Selection<'_, N>,
+        sink: &mut impl Sink,
+    ) -> bool {
+        let room = match selection.rooms {
+            [] if selection.except.is_empty() && self.sockets.live() == self.sockets.span() => {
+                // Numbers of sockets are below u32::MAX.
+                let len = u32::try_from(self.sockets.span()).unwrap_or(u32::MAX);
+                sink.take_run(0, len);
+                return true;
+            }
+            [room] if selection.except.len() < 2 => self.find(room.as_ref()),
+            _ => return false,
+        };
+        let list = match room {
+            None => return true,
+            Some(Found::Own(slot)) if selection.except.is_empty() => {
+                sink.take(&[slot]);
+                return true;
+            }
+            Some(Found::Own(_)) => return false,
+            Some(Found::Room(number)) => match self.rooms[number as usize].members.list() {
+                Some(list) => list,
+                None => return false,
+            },
+        };
+        let [name] = selection.except else {
+            sink.take(list);
+            return true;
+        };
+        match self.find(name.as_ref()) {
+            None => sink.take(list),
+            Some(Found::Own(slot)) => {
+                let (below, rest) = cut_out(list, slot);
+                sink.take(below);
+                sink.take(rest);
+            }
+            Some(Found::Room(_)) => return false,
+        }
+        true
     }
 }
 
@@ -284,14 +318,10 @@ impl Run<'_> {
         }
         few[..count].sort_unstable();
         let mut rest = list;
-        for slot in &few[..count] {
-            let at = rest.partition_point(|other| other < slot);
-            let (below, from) = rest.split_at(at);
+        for &slot in &few[..count] {
+            let (below, after) = cut_out(rest, slot);
             self.emit(below, sink);
-            rest = match from.split_first() {
-                Some((first, after)) if first == slot => after,
-                _ => from,
-            };
+            rest = after;
         }
         self.emit(rest, sink);
         true
@@ -349,15 +379,58 @@ impl Run<'_> {
     /// All targets are in working memory: only the words they touched are looked at.
     fn stream_sparse(&mut self, sink: &mut impl Sink) {
         for block in 0..self.inside.blocks() {
-            match fill(self.inside.block(block)) {
-                Fill::Few => self.stream_sparse_block::<4>(block, sink),
-                Fill::Some => self.stream_sparse_block::<8>(block, sink),
-                Fill::Many => self.stream_sparse_block::<0>(block, sink),
+            match self.inside.touched(block) {
+                0 => {}
+                touched if touched <= FEW_TOUCHED => self.stream_touched(block, sink),
+                _ => {
+                    let mut words = [0; BLOCK_WORDS];
+                    self.inside.drain_into(block, &mut words, |_, word| word);
+                    self.cut(&mut words, block);
+                    push_block(self.batch, &words, block, sink);
+                }
             }
         }
     }
 
-    fn stream_sparse_block<const FEW: usize>(&mut self, block: usize, sink: &mut impl Sink) {
+    /// Adds the target rooms that are bitmaps, two at a time: half as many passes over the words.
+    fn unite(&self, words: &mut [u64; BLOCK_WORDS], block: usize) {
+        let mut blocks = self.targets.iter().filter_map(|found| match part(self.rooms, found) {
+            Part::Bits(bits) => Some(bits.block(block)),
+            Part::List(_) => None,
+        });
+        while let Some(one) = blocks.next() {
+            let other = blocks.next().unwrap_or_default();
+            let both = one.len().min(other.len());
+            for ((word, one), other) in words.iter_mut().zip(one).zip(other) {
+                *word |= one | other;
+            }
+            let longer = if one.len() > both { one } else { other };
+            for (word, bits) in words[both..].iter_mut().zip(&longer[both..]) {
+                *word |= bits;
+            }
+        }
+    }
+
+    /// Takes what is excepted, or is not connected, out of a block.
+    fn cut(&self, words: &mut [u64; BLOCK_WORDS], block: usize) {
+        for found in &*self.excepted {
+            if let Part::Bits(bits) = part(self.rooms, found) {
+                for (word, other) in words.iter_mut().zip(bits.block(block)) {
+                    *word &= !other;
+                }
+            }
+        }
+        if !self.everybody_connected {
+            let connected = self.connected.block(block);
+            for (word, other) in words.iter_mut().zip(connected) {
+                *word &= other;
+            }
+            words[connected.len()..].fill(0);
+        }
+    }
+
+    /// The same, word by word.
+    fn stream_touched(&mut self, block: usize, sink: &mut impl Sink) {
         self.inside.drain_block(block, |at, mut word| {
             let number = block * BLOCK_WORDS + at;
             for found in &*self.excepted {
@@ -368,7 +441,10 @@ impl Run<'_> {
             if !self.everybody_connected {
                 word &= self.connected.word(number);
             }
-            push_word::<FEW>(self.batch, word, number, sink);
+            if self.batch.is_full() {
+                sink.take(self.batch.take());
+            }
+            self.batch.push_words::<4>(&[word], first_slot(number));
         });
     }
 
@@ -381,33 +457,11 @@ impl Run<'_> {
             if self.everybody {
                 words[..connected.len()].copy_from_slice(connected);
             }
-            for found in &*self.targets {
-                if let Part::Bits(bits) = part(self.rooms, found) {
-                    for (word, other) in words.iter_mut().zip(bits.block(block)) {
-                        *word |= other;
-                    }
-                }
-            }
-            self.inside.drain_block(block, |at, other| words[at] |= other);
-            for found in &*self.excepted {
-                if let Part::Bits(bits) = part(self.rooms, found) {
-                    for (word, other) in words.iter_mut().zip(bits.block(block)) {
-                        *word &= !other;
-                    }
-                }
-            }
-            self.outside.drain_block(block, |at, other| words[at] &= !other);
-            if !self.everybody_connected && !self.everybody {
-                for (word, other) in words.iter_mut().zip(connected) {
-                    *word &= other;
-                }
-            }
-            let words = &words[..connected.len()];
-            match fill(words) {
-                Fill::Few => push_words::<4>(self.batch, words, block, sink),
-                Fill::Some => push_words::<8>(self.batch, words, block, sink),
-                Fill::Many => push_words::<0>(self.batch, words, block, sink),
-            }
+            self.unite(&mut words, block);
+            self.inside.drain_into(block, &mut words, |word, other| word | other);
+            self.outside.drain_into(block, &mut words, |word, other| word & !other);
+            self.cut(&mut words, block);
+            push_block(self.batch, &words[..connected.len()], block, sink);
         }
     }
 }
@@ -415,6 +469,8 @@ impl Run<'_> {
 /// How full the words of a block are.
 #[derive(Clone, Copy)]
 enum Fill {
+    /// Hardly any has more than two bits.
+    Rare,
     /// Hardly any has more than four bits.
     Few,
     /// Hardly any has more than eight.
@@ -427,12 +483,24 @@ fn fill(words: &[u64]) -> Fill {
     let sample = words.iter().skip(3).step_by(16);
     let (count, bits) =
         sample.fold((0, 0), |(count, bits), word| (count + 1, bits + word.count_ones()));
-    if bits <= 3 * count {
+    if bits <= count {
+        Fill::Rare
+    } else if bits <= 3 * count {
         Fill::Few
     } else if bits <= 7 * count {
         Fill::Some
     } else {
         Fill::Many
+    }
+}
+
+/// Decodes the words of a block into the batch, which goes to the sink when it is full.
+fn push_block(batch: &mut Batch, words: &[u64], block: usize, sink: &mut impl Sink) {
+    match fill(words) {
+        Fill::Rare => push_words::<2>(batch, words, block, sink),
+        Fill::Few => push_words::<4>(batch, words, block, sink),
+        Fill::Some => push_words::<8>(batch, words, block, sink),
+        Fill::Many => push_words::<0>(batch, words, block, sink),
     }
 }
 
@@ -442,35 +510,29 @@ fn push_words<const FEW: usize>(
     block: usize,
     sink: &mut impl Sink,
 ) {
-    for (&word, at) in words.iter().zip(block * BLOCK_WORDS..) {
-        push_word::<FEW>(batch, word, at, sink);
-    }
-}
-
-/// Decodes a word into the batch, which goes to the sink when it is full. `FEW` is how many bits a
-/// word has at most in all likelihood, if that is a few, or 0.
-#[inline]
-fn push_word<const FEW: usize>(batch: &mut Batch, word: u64, number: usize, sink: &mut impl Sink) {
-    if word == 0 {
-        return;
-    }
-    if batch.is_full() {
-        sink.take(batch.take());
-    }
-    let base = first_slot(number);
-    if FEW == 0 && word == u64::MAX {
-        sink.take(batch.take());
-        sink.take_run(base, 64);
-    } else if FEW == 0 {
-        batch.push_word(word, base);
-    } else {
-        batch.push_sparse_word::<FEW>(word, base);
+    let numbers = (block * BLOCK_WORDS..).step_by(GROUP);
+    for (words, number) in words.chunks(GROUP).zip(numbers) {
+        if batch.is_full() {
+            sink.take(batch.take());
+        }
+        batch.push_words::<FEW>(words, first_slot(number));
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a word's first bit is a slot, a u32")]
 const fn first_slot(word: usize) -> u32 {
     (word as u32).wrapping_mul(64)
+}
+
+/// What is below and above a slot in an ascending list.
+#[inline]
+fn cut_out(list: &[Slot], slot: Slot) -> (&[Slot], &[Slot]) {
+    let at = list.partition_point(|other| *other < slot);
+    let (below, from) = list.split_at(at);
+    match from.split_first() {
+        Some((first, above)) if *first == slot => (below, above),
+        _ => (below, from),
+    }
 }
 
 fn contains(rooms: &[Room], found: &Found, slot: Slot) -> bool {
