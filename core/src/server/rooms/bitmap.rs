@@ -381,7 +381,7 @@ mod tests {
         fn words_decode_to_their_bits(words in proptest::collection::vec(
             prop_oneof![Just(0), Just(u64::MAX), any::<u64>(), any::<u64>().prop_map(|w| w & w >> 9 & w << 7), any::<u64>().prop_map(|w| w | w >> 3 | w << 5)],
             0..200,
-        ), few in prop::sample::select(&[0, 4, 8][..])) {
+        ), few in prop::sample::select(&[0, 2, 4, 8][..])) {
             let mut batch = Batch::new();
             let mut got = Vec::new();
             for (words, at) in words.chunks(GROUP).zip(0..) {
@@ -391,6 +391,7 @@ mod tests {
                 }
                 match few {
                     0 => batch.push_words::<0>(words, base),
+                    2 => batch.push_words::<2>(words, base),
                     4 => batch.push_words::<4>(words, base),
                     _ => batch.push_words::<8>(words, base),
                 }

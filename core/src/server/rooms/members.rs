@@ -20,8 +20,8 @@ const BITMAP_MIN: usize = 32;
 /// From one member in so many slots on, a bitmap costs at most two bytes per member.
 const BITMAP_DENSITY: usize = 16;
 /// From this size on, a bitmap of up to sixteen bytes per member is worth its memory: unions of
-/// such rooms are the slowest broadcasts there are, and small rooms, which are many, have none.
-const SPARSE_BITMAP_MIN: usize = 96;
+/// such rooms are the slowest broadcasts there are, and most small rooms, which are many, have none.
+const SPARSE_BITMAP_MIN: usize = 88;
 /// One member in so many slots makes the sixteen bytes of [`SPARSE_BITMAP_MIN`].
 const SPARSE_BITMAP_DENSITY: usize = 128;
 /// Above this a dense room drops its list: decoding its bitmap is as fast, joining faster.
