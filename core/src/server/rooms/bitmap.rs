@@ -265,7 +265,7 @@ fn decode_bytes(word: u64, starts: u64, base: u32, window: &mut [Slot; WINDOW]) 
 const FEW_BLOCKS: usize = 4;
 
 /// A block with more words touched than this is looked at as a whole.
-pub(super) const FEW_TOUCHED: u32 = 16;
+pub(super) const FEW_TOUCHED: u32 = 32;
 
 /// A bitmap that is empty between selections, and cleaned by walking what was touched.
 #[derive(Debug, Default)]
