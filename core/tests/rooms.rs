@@ -554,3 +554,29 @@ fn the_own_room_is_left_wherever_it_stands() {
     let other = rooms.insert("b").unwrap();
     assert_eq!((rooms.is_connected(other), rooms.socket_count()), (false, 2));
 }
+
+/// ROOM-01: what every socket has costs no record, however it is joined.
+#[test]
+fn an_own_room_with_its_owner_alone_needs_no_record() {
+    let mut rooms = Rooms::new(KeyedState::with_seed(1));
+    let first = rooms.insert("a").unwrap();
+    let second = rooms.insert("b").unwrap();
+    assert_eq!((u32::from(first), u32::from(second)), (0, 1));
+    assert_eq!(rooms.join(second, "b"), Joined { created: true, joined: true });
+    assert_eq!(rooms.join(second, "b"), Joined { created: false, joined: false });
+    assert_eq!(rooms.stats().room_records, 0);
+    assert_eq!((rooms.stats().rooms, rooms.stats().memberships), (1, 1));
+    rooms.join(first, "b");
+    assert_eq!(rooms.stats().room_records, 1, "two are in it");
+    assert_eq!((rooms.stats().rooms, rooms.stats().memberships), (1, 2));
+}
+
+/// Two sockets of one id are refused, in words.
+#[test]
+fn an_id_in_use_is_refused() {
+    let mut rooms = Rooms::new(KeyedState::with_seed(1));
+    rooms.insert("a").unwrap();
+    let refused = rooms.insert("a").unwrap_err();
+    assert_eq!(refused.to_string(), "the socket id is in use");
+    assert_eq!(rooms.socket_count(), 1);
+}

@@ -216,7 +216,7 @@ impl Rooms {
     /// Whether selections can have the socket.
     #[must_use]
     pub fn is_connected(&self, slot: Slot) -> bool {
-        self.sockets.is(slot, flag::LIVE | flag::CONNECTED)
+        self.sockets.is(slot, flag::CONNECTED)
     }
 
     /// The id of a socket.
