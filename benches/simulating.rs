@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench simulating -- ROUNDS`. Each run is a process of its own, so that its memory
 //! can be told; each round asks each system in turn, and ratios are of figures of the same round.
+//! All of them keep one core busy, so that time is that of the process on its core: what else runs
+//! on the machine is not counted.
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
 #[path = "simulating/eddies.rs"]
@@ -19,6 +21,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use overheard::run::NetworkKind;
+use rustix::time::{ClockId, clock_gettime};
 use traffic::{TRAFFIC, Traffic};
 
 /// The first argument of a process that is measured.
@@ -65,6 +68,21 @@ impl System {
     }
 }
 
+/// A stopwatch of the core's time.
+#[derive(Clone, Copy, Debug)]
+struct Watch(Duration);
+
+impl Watch {
+    fn start() -> Self {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Self(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+    }
+
+    fn seconds(self) -> f64 {
+        (Self::start().0 - self.0).as_secs_f64()
+    }
+}
+
 /// What one run took, and what of that its parts took.
 #[derive(Clone, Copy, Debug, Default)]
 struct Figure {
@@ -79,8 +97,8 @@ struct Figure {
 
 impl Figure {
     /// A run that is nothing but played.
-    fn played(deliveries: u64, took: Duration) -> Self {
-        let seconds = took.as_secs_f64();
+    fn played(deliveries: u64, since: Watch) -> Self {
+        let seconds = since.seconds();
         Self { deliveries, total: seconds, played: seconds, ..Self::default() }
     }
 

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep_until};
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use turmoil::net::{TcpListener, TcpStream};
 
-use crate::Figure;
 use crate::traffic::{FRAME, RACKS, Speaker, Traffic};
+use crate::{Figure, Watch};
 
 const SERVER: &str = "server";
 const PORT: u16 = 80;
@@ -28,7 +28,7 @@ const BEGIN: Duration = Duration::from_secs(1);
 
 /// Plays it.
 pub(crate) fn run(traffic: &Traffic, tick: Duration) -> io::Result<Figure> {
-    let started = Instant::now();
+    let started = Watch::start();
     let (traffic, heard) = (*traffic, Rc::new(Cell::new(0)));
     // As ours: what turmoil adds to the delays of connections is nothing but its ticks.
     let mut sim = turmoil::Builder::new()
@@ -55,7 +55,7 @@ pub(crate) fn run(traffic: &Traffic, tick: Duration) -> io::Result<Figure> {
         });
     }
     sim.run().map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(Figure::played(heard.get(), started.elapsed()))
+    Ok(Figure::played(heard.get(), started))
 }
 
 /// What waits to be written to one client.

@@ -14,8 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
-use crate::Figure;
 use crate::traffic::{FRAME, Speaker, Traffic};
+use crate::{Figure, Watch};
 
 type Frame = Rc<[u8]>;
 
@@ -33,10 +33,10 @@ struct Network {
 
 /// Plays it.
 pub(crate) fn run(traffic: &Traffic) -> io::Result<Figure> {
-    let started = Instant::now();
+    let started = Watch::start();
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let heard = LocalSet::new().block_on(&runtime, play(*traffic))?;
-    Ok(Figure::played(heard, started.elapsed()))
+    Ok(Figure::played(heard, started))
 }
 
 async fn play(traffic: Traffic) -> io::Result<u64> {

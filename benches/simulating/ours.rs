@@ -9,10 +9,9 @@ use overheard::history::{What, digest};
 use overheard::run::{NetworkKind, RunOptions, run as play};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::Outcome;
-use tokio::time::Instant;
 
-use crate::Figure;
 use crate::traffic::{FRAME, RACKS, Speaker, Traffic};
+use crate::{Figure, Watch};
 
 /// Bytes of a chat message's frame without its text, and with a number of two digits.
 const CHAT: usize = r#"42["chat",[59,""],{"from":"aaaaaaaaaaaaaaaaaaaa"}]"#.len();
@@ -31,23 +30,23 @@ pub(crate) fn run(traffic: &Traffic, network: NetworkKind) -> io::Result<Figure>
     })?;
     let plan = loaded.scenario.plan(1, &PlanOptions::default());
     let options = RunOptions { network, ..RunOptions::default() };
-    let started = Instant::now();
+    let started = Watch::start();
     let history = play(&plan, &options);
-    let ended = Instant::now();
+    let played = started.seconds();
     black_box(digest(&history));
-    let hashed = Instant::now();
+    let hashed = started.seconds();
     let verdict = judge(&plan, &history);
-    let judged = Instant::now();
+    let total = started.seconds();
     if verdict.outcome != Outcome::Pass {
         return Err(io::Error::other(format!("{:?} {:?}", verdict.findings, verdict.unknowns)));
     }
     let heard = history.events.iter().filter(|event| matches!(event.what, What::Received { .. }));
     Ok(Figure {
         deliveries: heard.count() as u64,
-        total: (judged - started).as_secs_f64(),
-        played: (ended - started).as_secs_f64(),
-        hashed: (hashed - ended).as_secs_f64(),
-        judged: (judged - hashed).as_secs_f64(),
+        total,
+        played,
+        hashed: hashed - played,
+        judged: total - hashed,
         mebibytes: 0.0,
     })
 }
@@ -55,18 +54,18 @@ pub(crate) fn run(traffic: &Traffic, network: NetworkKind) -> io::Result<Figure>
 /// The scenario, with frames as long as everybody else's.
 fn scenario(traffic: &Traffic) -> String {
     let Traffic { name, clients, times, every, .. } = traffic;
-    let (every, heard) = (every.as_millis(), traffic.heard_by_each());
+    let (every, heard) = (every.as_micros(), traffic.heard_by_each());
     let text = |rest: usize| "x".repeat(FRAME.saturating_sub(rest));
     let steps = match traffic.speaker {
         Speaker::Clients => format!(
             "  - emit: {{ from: \"c*\", event: chat, args: [[$i, {text}], {{ from: namespace }}], \
-             times: {times}, every: {every}ms }}\n\
-             \x20 - advance: {{ by: {every}ms }}\n\
+             times: {times}, every: {every}us }}\n\
+             \x20 - advance: {{ by: {every}us }}\n\
              \x20 - expect: {{ at: \"c*\", event: chat, exactly: {heard} }}\n",
             text = text(CHAT),
         ),
         Speaker::Server => format!(
-            "  - broadcast: {{ event: news, args: [$i, {text}], times: {times}, every: {every}ms, \
+            "  - broadcast: {{ event: news, args: [$i, {text}], times: {times}, every: {every}us, \
              id: news }}\n\
              \x20 - expect: {{ at: \"c*\", all-of: news, order: as-sent, within: 30s }}\n",
             text = text(NEWS),

@@ -29,9 +29,16 @@ pub(crate) struct Traffic {
 }
 
 /// All of them.
-pub(crate) const TRAFFIC: [Traffic; 3] = [
+pub(crate) const TRAFFIC: [Traffic; 4] = [
     Traffic {
-        name: "32 clients talk for a minute",
+        name: "32 clients listen for a minute",
+        clients: 32,
+        speaker: Speaker::Server,
+        times: 1_920,
+        every: Duration::from_micros(31_250),
+    },
+    Traffic {
+        name: "32 clients talk for a minute, all at once each second",
         clients: 32,
         speaker: Speaker::Clients,
         times: 60,
