@@ -120,7 +120,8 @@ options! {
     /// Bytes of the head of a request [default: 16384]
     #[arg(value_name = "BYTES", hide_short_help = true, help_heading = HTTP)]
     max_header_size: NonZeroUsize = "OVERHEARD_SERVE_MAX_HEADER_SIZE",
-    /// Bytes that may wait for a client that does not read [default: 67108864]
+    /// Bytes of messages that may wait for a client that does not read; one that nothing waits
+    /// before may be larger [default: 67108864]
     #[arg(value_name = "BYTES", hide_short_help = true, help_heading = HTTP)]
     max_buffered_bytes: NonZeroUsize = "OVERHEARD_SERVE_MAX_BUFFERED_BYTES",
     /// Time that connections may take to end when the server stops [default: 5s]
