@@ -239,6 +239,13 @@ impl From<Object> for Value {
     }
 }
 
+impl<T: Into<Self>> FromIterator<T> for Value {
+    /// An array.
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+}
+
 impl From<Vec<Self>> for Value {
     fn from(items: Vec<Self>) -> Self {
         Self::Array(items)

@@ -373,13 +373,16 @@ fn a_client_that_does_not_read_is_cut_at_the_limit() {
 
     let (ws, peer) = rig.websocket();
     rig.hold_flush = true;
-    for text in ["on its way", "aaaa", "aaaa"] {
+    for text in ["aaaa", "aaaa"] {
         rig.send(peer.conn, text);
     }
-    assert_eq!(rig.log(), [""; 0]);
+    assert_eq!(rig.log(), [""; 0], "exactly the limit, of which half is on its way");
+    rig.feed(Input::WsFlushed(ws));
+    rig.send(peer.conn, "bbbb");
+    assert_eq!(rig.log(), [""; 0], "what has left does not count");
     rig.send(peer.conn, "");
     assert_eq!(rig.log(), [full]);
-    assert_eq!(rig.rx(ws), ["4on its way", "CLOSE:1005"]);
+    assert_eq!(rig.rx(ws), ["4aaaa", "4aaaa", "CLOSE:1005"]);
     rig.assert_baseline();
 }
 

@@ -106,6 +106,29 @@ fn every_choice_between_futures_is_made_in_order() {
 }
 
 #[test]
+fn a_reference_app_is_under_150_lines() {
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/targets");
+    let mut seen = Vec::new();
+    for folder in fs::read_dir(targets).unwrap() {
+        let folder = folder.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let sources = files.filter(|path| {
+            path.extension().is_some_and(|extension| {
+                ["mjs", "py", "rs"].map(AsRef::as_ref).contains(&extension)
+            })
+        });
+        let lines: usize =
+            sources.map(|path| fs::read_to_string(path).unwrap().lines().count()).sum();
+        assert!((1..150).contains(&lines), "{}: {lines} lines", folder.display());
+        seen.push(folder);
+    }
+    assert!(seen.len() >= 4, "the apps are where they were: {seen:?}");
+}
+
+#[test]
 fn every_file_says_what_it_is_for_and_is_short() {
     for (name, text) in sources("src").into_iter().chain(sources("tests")) {
         assert!(text.starts_with("//! "), "{name}: the first line says what the file is for");

@@ -29,6 +29,9 @@
 //! 5,000 if it is missing and none if it is `null`. `kick` with `close` ends whole connections.
 //! `CONTRACT.md` is the same for implementers in any language.
 
+mod answer;
+mod args;
+mod gate;
 mod request;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -37,6 +40,9 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+pub use self::answer::Answer;
+pub use self::args::Args;
+pub use self::gate::Gate;
 pub use self::request::{BadRequest, Request, Target};
 use crate::app::App;
 use crate::server::{
@@ -83,40 +89,14 @@ impl Default for About {
 }
 
 impl About {
-    fn to_value(&self) -> Value {
+    /// What is answered.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         let mut about = Object::default();
         about.insert("contract", CONTRACT);
         about.insert("server", self.server.as_str());
         about.insert("options", self.options.clone());
         about.into()
-    }
-}
-
-/// Who may enter a namespace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gate {
-    /// The token that it wants in the auth payload, as `{"token": "..."}`. Default: anybody is let
-    /// in.
-    pub token: Option<String>,
-    /// How many sockets may be connected at a time. Default: no limit.
-    pub seats: Option<usize>,
-    /// How long the check of a token takes. Default: none.
-    pub auth_delay: Duration,
-}
-
-impl Gate {
-    /// Whether the application is asked about each socket.
-    const fn is_watched(&self) -> bool {
-        self.token.is_some() || !self.auth_delay.is_zero()
-    }
-
-    fn verdict(&self, auth: &Object) -> Verdict {
-        let token = auth.get("token").and_then(Value::as_str);
-        if self.token.is_none() || token == self.token.as_deref() {
-            return Verdict::Allow;
-        }
-        let data: Object = [("code", "unauthorized")].into_iter().collect();
-        Verdict::Refuse { message: "not authorized".into(), data: Some(data.into()) }
     }
 }
 
@@ -126,6 +106,21 @@ impl ChatConfig {
     pub fn supervised(gate: Gate) -> Self {
         let gates = BTreeMap::from([(SmolStr::new_static(SUPERVISORS), gate)]);
         Self { gates, about: About::default() }
+    }
+
+    /// A chat with `/`, and with what the member `namespaces` of `options` names
+    /// ([`Gate::read`]): the options of `CONTRACT.md`, which are told to whoever asks.
+    ///
+    /// # Errors
+    /// The member that is not known, or is of another type. Other options are not looked at.
+    pub fn read(server: &'static str, options: Object) -> Result<Self, String> {
+        const MEMBER: &str = "namespaces";
+        let mut gates = BTreeMap::from([("/".into(), Gate::default())]);
+        let named = options.get(MEMBER).map(|named| named.as_object().ok_or(MEMBER)).transpose()?;
+        for (name, members) in named.into_iter().flat_map(Object::iter) {
+            gates.insert(name.into(), Gate::read(members.as_object().ok_or(MEMBER)?)?);
+        }
+        Ok(Self { gates, about: About { server: SmolStr::new_static(server), options } })
     }
 
     /// Adds what the application needs to the options of a server: a namespace with its seats for
@@ -198,9 +193,9 @@ impl Chat {
         commands: &mut Vec<Command>,
     ) {
         match request {
-            Err(bad) => commands.extend(reply(ack, "error", [Value::from(bad.as_str())])),
+            Err(bad) => commands.extend(reply(ack, Answer::Error(bad.as_str()))),
             Ok(request) => match self.carry_out(socket, request, ack, server, commands) {
-                Outcome::Done(ack, values) => commands.extend(reply(ack, "ok", values)),
+                Outcome::Done(ack, values) => commands.extend(reply(ack, Answer::Done(values))),
                 Outcome::Waits => {}
             },
         }
@@ -220,18 +215,6 @@ impl Chat {
             Request::Join(rooms) => commands.push(Command::Join { socket, rooms }),
             Request::Leave(room) => commands.push(Command::Leave { socket, room }),
             Request::Rooms => values.push(strings(server.rooms_of(socket))),
-            Request::Chat { text, mut target } => {
-                if target.rooms.is_empty() {
-                    target.rooms.push(LOBBY.into());
-                }
-                let sid = server.sid(socket).map_or("", SmolStr::as_str);
-                let from: Object = [("from", sid)].into_iter().collect();
-                let args = alloc::vec![text, Value::Object(from)];
-                let flags = target.flags;
-                let selection = target.selection(socket, server);
-                let name = EventName::chat();
-                commands.push(Command::Broadcast { selection, name, args, flags, ack: None });
-            }
             Request::Broadcast { name, args, target } => {
                 let flags = target.flags;
                 let selection = target.selection(socket, server);
@@ -286,7 +269,7 @@ impl Chat {
         commands: &mut Vec<Command>,
     ) -> Outcome {
         let Some(other) = server.find_socket(socket.namespace(), id) else {
-            commands.extend(reply(ack, "error", [Value::from("no such socket")]));
+            commands.extend(reply(ack, Answer::Error("no such socket")));
             return Outcome::Waits;
         };
         let waits = ack.is_some();
@@ -312,25 +295,26 @@ impl App for Chat {
                 commands.push(Command::Join { socket, rooms: alloc::vec![LOBBY.into()] });
             }
             Event::Received { socket, name, args, ack } => {
-                let request = Request::parse(&name, args);
+                let sender = server.sid(socket).map_or("", SmolStr::as_str);
+                // A number is the name of no request.
+                let name = name.as_str().unwrap_or_default();
+                let request = Request::parse(name, args, sender);
                 self.on_received(socket, request, ack, server, commands);
             }
             Event::Acked { token, result } => {
                 let ack = self.waiting.remove(&token).flatten();
-                commands.extend(match result {
-                    Ok(args) => reply(ack, "ok", args),
-                    Err(_) => reply(ack, "timeout", []),
-                });
+                let answer = result.map_or_else(|_| Answer::Late(Vec::new()), Answer::Done);
+                commands.extend(reply(ack, answer));
             }
             Event::BroadcastAcked { token, responses, timed_out } => {
                 let ack = self.waiting.remove(&token).flatten();
-                let word = if timed_out.is_some() { "timeout" } else { "ok" };
-                commands.extend(reply(ack, word, [Value::Array(responses)]));
+                let answer = if timed_out.is_some() { Answer::Late } else { Answer::Done };
+                commands.extend(reply(ack, answer(alloc::vec![Value::Array(responses)])));
             }
             Event::Fetched { token, sockets } => {
                 let ack = self.waiting.remove(&token).flatten();
                 let ids = sockets.iter().filter_map(|socket| server.sid(*socket).cloned());
-                commands.extend(reply(ack, "ok", [strings(ids)]));
+                commands.extend(reply(ack, Answer::Done(alloc::vec![strings(ids)])));
             }
             Event::Connection { .. }
             | Event::Engine(_)
@@ -362,12 +346,8 @@ impl App for Chat {
     }
 }
 
-fn reply(
-    ack: Option<AckTicket>,
-    word: &str,
-    values: impl IntoIterator<Item = Value>,
-) -> Option<Command> {
-    let args = core::iter::once(Value::from(word)).chain(values).collect();
+fn reply(ack: Option<AckTicket>, answer: Answer) -> Option<Command> {
+    let Args(args) = answer.into();
     ack.map(|ticket| Command::Ack { ticket, args })
 }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use smol_str::SmolStr;
 
+use super::LOBBY;
 use crate::server::{EventName, Flags, Selection, Server, SocketRef};
 use crate::time::Duration;
 use crate::value::{Object, Value};
@@ -22,14 +23,7 @@ pub enum Request {
     Leave(SmolStr),
     /// Say which rooms I am in.
     Rooms,
-    /// Say something to rooms, or to the lobby.
-    Chat {
-        /// What to say.
-        text: Value,
-        /// To whom.
-        target: Target,
-    },
-    /// Send an event.
+    /// Send an event; also what `chat` is.
     Broadcast {
         /// Its name.
         name: EventName,
@@ -140,25 +134,30 @@ impl BadRequest {
 }
 
 impl Request {
-    /// Reads a request.
+    /// Reads a request from an event and the id of the socket that sends it.
     ///
     /// # Errors
     /// The event is not of the contract, or its arguments are not.
-    pub fn parse(name: &EventName, args: Vec<Value>) -> Result<Self, BadRequest> {
+    pub fn parse(name: &str, args: Vec<Value>, sender: &str) -> Result<Self, BadRequest> {
         let first = args.first();
         let options = || match first {
             None => Ok(Options(None)),
             Some(Value::Object(object)) => Ok(Options(Some(object))),
             Some(_) => Err(BadRequest::BadArguments),
         };
-        match name.as_str().ok_or(BadRequest::UnknownEvent)? {
+        match name {
             "join" => Ok(Self::Join(rooms(first)?)),
             "leave" => Ok(Self::Leave(text(first)?.into())),
             "rooms" => Ok(Self::Rooms),
             "chat" => {
                 let text = first.cloned().ok_or(BadRequest::BadArguments)?;
-                let options = Options(args.get(1).and_then(Value::as_object));
-                Ok(Self::Chat { text, target: options.target()? })
+                let mut target = Options(args.get(1).and_then(Value::as_object)).target()?;
+                if target.rooms.is_empty() {
+                    target.rooms.push(LOBBY.into());
+                }
+                let from: Object = [("from", sender)].into_iter().collect();
+                let args = alloc::vec![text, Value::Object(from)];
+                Ok(Self::Broadcast { name: EventName::chat(), args, target })
             }
             "broadcast" => {
                 let options = options()?;

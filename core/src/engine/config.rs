@@ -124,8 +124,10 @@ pub struct EngineLimits {
     /// Open sessions. Over it a handshake is refused with 403 and code 4. Default 1,000,000: at
     /// 2 KiB each, what a process of a few GiB can hold.
     pub sessions: usize,
-    /// Bytes queued for one session that does not read. Over it the session is closed with
-    /// `transport error`. Default 64 MiB: far above any burst that a live client catches up with,
+    /// Bytes of messages that wait for one session that does not read: queued, or handed over to its
+    /// WebSocket and not flushed since; the answer to a poll is the host's. A message that would be
+    /// one too many closes the session with `transport error`, but what nothing waits before may be
+    /// larger. Default 64 MiB: far above any burst that a live client catches up with,
     /// and small enough that a hundred stalled clients do not end the process.
     pub buffered_bytes: usize,
     /// Handshakes that wait for the application. Over it a handshake is refused with 403 and code

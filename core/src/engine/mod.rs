@@ -219,7 +219,7 @@ impl Engine {
             websockets: self.websockets.len(),
             pending_handshakes: self.pending.len(),
             frames: self.frames.len() + self.loose_frames.len(),
-            buffered_bytes: self.sessions.values().map(|session| session.queued_bytes).sum(),
+            buffered_bytes: self.sessions.values().map(Session::held_bytes).sum(),
             timers: self.timers.len(),
         }
     }
@@ -238,7 +238,8 @@ pub struct EngineStats {
     pub pending_handshakes: usize,
     /// Queued frames, each counted once.
     pub frames: usize,
-    /// Bytes of frames that sessions have queued.
+    /// Bytes of frames that sessions have queued, or handed over to a WebSocket that has not been
+    /// flushed since.
     pub buffered_bytes: usize,
     /// Armed timers.
     pub timers: usize,
@@ -255,6 +256,7 @@ impl Session {
             base64,
             queue: smallvec::SmallVec::new(),
             queued_bytes: 0,
+            taken_bytes: 0,
             ping_timer: None,
             pong_timer: None,
             extended: false,

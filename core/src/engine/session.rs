@@ -33,6 +33,8 @@ pub(crate) struct Session {
     /// Frames that are not handed over yet, in order.
     pub(crate) queue: SmallVec<[FrameHandle; 6]>,
     pub(crate) queued_bytes: usize,
+    /// Bytes of frames that are handed over, and of which the host has not said that they have left.
+    pub(crate) taken_bytes: usize,
     pub(crate) ping_timer: Option<TimerKey>,
     pub(crate) pong_timer: Option<TimerKey>,
     /// Other traffic has extended the wait for this pong (`EIO-HB-03`).
@@ -84,6 +86,11 @@ impl Session {
         }
     }
 
+    /// Bytes that wait for the client, in this machine or in its host.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.queued_bytes + self.taken_bytes
+    }
+
     /// Whether a packet sent now leaves at once: what a volatile packet needs (`BC-VOL-01`).
     pub(crate) fn is_writable(&self) -> bool {
         match &self.carrier {
@@ -114,7 +121,8 @@ impl Engine {
         if session.closing {
             return;
         }
-        if session.queued_bytes + size > limit && session.queued_bytes > 0 {
+        let held = session.held_bytes();
+        if held + size > limit && held > 0 {
             let reason = CloseReason::TransportError("write buffer is full".into());
             self.close_session(conn, reason);
             return;
@@ -204,7 +212,7 @@ impl Engine {
         let Carrier::WebSocket { in_flight, announced, .. } = &mut session.carrier else { return };
         *announced = false;
         *in_flight = true;
-        session.queued_bytes = 0;
+        session.taken_bytes += core::mem::take(&mut session.queued_bytes);
         let (closing, base64) = (session.closing, session.base64);
         for handle in core::mem::take(&mut session.queue) {
             into.extend(self.frames.take_frame(handle, base64));
@@ -217,10 +225,10 @@ impl Engine {
     /// All taken frames left this process.
     pub(super) fn on_ws_flushed(&mut self, ws: WsId) {
         let Some(WsUse::Main(conn)) = self.websockets.get(&ws).copied() else { return };
-        if let Some(Carrier::WebSocket { in_flight, .. }) =
-            self.session_mut(conn).map(|session| &mut session.carrier)
-        {
+        let Some(session) = self.session_mut(conn) else { return };
+        if let Carrier::WebSocket { in_flight, .. } = &mut session.carrier {
             *in_flight = false;
+            session.taken_bytes = 0;
             self.flush(conn);
         }
     }

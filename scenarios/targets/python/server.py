@@ -15,173 +15,132 @@ from socketio.exceptions import ConnectionRefusedError, TimeoutError
 OPTIONS = json.loads(os.environ.get("OVERHEARD_SERVER") or "{}")
 NAMESPACES = {"/": {}} | OPTIONS.get("namespaces", {})
 DYNAMIC = [re.compile(pattern) for pattern in OPTIONS.get("dynamic", [])]
-RESERVED = {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 TIMES = {"ping-interval", "ping-timeout"}  # in seconds to the library
 PLAIN = {"max-http-buffer-size", "transports", "allow-upgrades"}
+SELECTING = ("broadcast", "ask", "tell", "who", "move", "kick")  # requests with options
+RESERVED = ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
+LISTS = {"to": [], "except": [], "join": [], "leave": []}
+FLAGS = {"volatile": False, "local": False, "compress": True, "close": False}
+DEFAULTS = {"from": "socket", "event": None, "args": [], "timeout": 5000} | LISTS | FLAGS
 
-
-def server_options():
-    members = {member for gate in NAMESPACES.values() for member in gate}
-    wanted = {name for name, value in OPTIONS.items() if (name, value) != ("recovery", None)}
-    unknown = wanted - TIMES - PLAIN - {"namespaces", "dynamic"} | members - {"token", "seats"}
-    if unknown:
-        print(f"cannot: {min(unknown)}", file=sys.stderr)
-        sys.exit(78)
-    options = {name: OPTIONS[name] / 1000 if name in TIMES else OPTIONS[name] for name in wanted & (TIMES | PLAIN)}
-    options["namespaces"] = "*" if DYNAMIC else list(NAMESPACES)
-    return {name.replace("-", "_"): value for name, value in options.items()}
-
-
-sio = socketio.AsyncServer(async_mode="asgi", **server_options())
-seated = {}  # ids of sockets, by namespace
-
-
-def check(condition, message="bad arguments"):
-    if not condition:
-        raise ValueError(message)
+wanted = {name for name, value in OPTIONS.items() if (name, value) != ("recovery", None)}
+unknown = wanted - TIMES - PLAIN - {"namespaces", "dynamic"} | set().union(*NAMESPACES.values()) - {"token", "seats"}
+if unknown:
+    print(f"cannot: {min(unknown)}", file=sys.stderr)
+    sys.exit(78)
+options = {name: OPTIONS[name] / 1000 if name in TIMES else OPTIONS[name] for name in wanted & (TIMES | PLAIN)}
+options = {name.replace("-", "_"): value for name, value in options.items()}
+sio = socketio.AsyncServer(async_mode="asgi", namespaces="*" if DYNAMIC else list(NAMESPACES), **options)
 
 
 def rooms(value):
     """One room, or a list of rooms."""
     names = [value] if isinstance(value, str) else value
-    check(isinstance(names, list) and all(isinstance(name, str) for name in names))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("bad arguments")
     return names
 
 
-def read(given):
-    """The options of a request, with defaults."""
-    check(isinstance(given, dict))
-    lists = {"to": [], "except": [], "join": [], "leave": []}
-    flags = {"volatile": False, "local": False, "compress": True, "close": False}
-    options = {"from": "socket", "args": [], "timeout": 5000} | lists | flags | given
-    check(all(isinstance(options[name], bool) for name in flags))
-    check(options["from"] in ("socket", "namespace") and isinstance(options["args"], list))
-    check(options["timeout"] is None or type(options["timeout"]) is int and options["timeout"] >= 0)
-    return options | {name: rooms(options[name]) for name in lists}
-
-
-def message(options):
-    event = options.get("event")
-    check(isinstance(event, str) and event not in RESERVED, "bad event name")
-    return event, tuple(options["args"])
-
-
-def skipped(nsp, sid, options):
-    """The library excepts sockets, and not rooms."""
-    members = sio.manager.get_participants(nsp, options["except"]) if options["except"] else ()
-    return [other for other, _ in members] + ([sid] if options["from"] == "socket" else [])
-
-
-def select(nsp, sid, options):
-    """The sockets that the options mean, with their connections."""
-    members = dict(sio.manager.get_participants(nsp, options["to"] or None))
-    return {other: members[other] for other in members.keys() - set(skipped(nsp, sid, options))}
-
-
-async def emit(nsp, sid, options):
-    skip = skipped(nsp, sid, options)
-    await sio.emit(*message(options), to=options["to"] or None, skip_sid=skip, namespace=nsp)
+def read(nsp, sid, given={}, *_):
+    """The options of a request, with defaults, and with the sockets that they skip and mean."""
+    options = DEFAULTS | (given if isinstance(given, dict) else {"from": None})
+    options |= {name: rooms(options[name]) for name in LISTS}
+    is_sound = options["from"] in ("socket", "namespace") and isinstance(options["args"], list)
+    is_timely = options["timeout"] is None or type(options["timeout"]) is int and options["timeout"] >= 0
+    if not is_sound or not is_timely or not all(isinstance(options[name], bool) for name in FLAGS):
+        raise ValueError("bad arguments")
+    # The library excepts sockets, and not rooms.
+    excepted = sio.manager.get_participants(nsp, options["except"]) if options["except"] else ()
+    skip = [other for other, _ in excepted] + [sid] * (options["from"] == "socket")
+    members = sio.manager.get_participants(nsp, options["to"] or None)
+    sockets = {other: connection for other, connection in members if other not in skip}
+    return options | {"skip": skip, "sockets": sockets}
 
 
 async def call(nsp, sid, options):
-    """Asks one socket; the library gives a single value back as it is."""
-    timeout = None if options["timeout"] is None else options["timeout"] / 1000
-    answer = await sio.call(*message(options), to=sid, namespace=nsp, timeout=timeout)
-    return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
+    """What one socket answers, None if it is late; the library gives a single value back as it is."""
+    event, args, timeout = options["event"], tuple(options["args"]), options["timeout"]
+    try:
+        answer = await sio.call(event, args, to=sid, namespace=nsp, timeout=timeout and timeout / 1000)
+        return answer if isinstance(answer, tuple) else () if answer is None else (answer,)
+    except TimeoutError:
+        return None
 
 
-async def ask(nsp, sid, options):
-    word, answers = "ok", []
-    for answer in asyncio.as_completed([call(nsp, other, options) for other in select(nsp, sid, options)]):
-        try:
-            answers.append(next(iter(await answer), None))
-        except TimeoutError:
-            word = "timeout"
-    return word, answers
-
-
-async def carry_out(event, nsp, sid, args):
+async def carry_out(request, nsp, sid, args):
     """Carries a request out; returns its answer, if that is more than "ok"."""
-    first, second = (*args, None, None)[:2]
-    if event == "chat":
-        check(args)
-        options = read(second if isinstance(second, dict) else {})
-        chat = {"event": "chat", "args": [first, {"from": sid}], "to": options["to"] or ["lobby"]}
-        return await emit(nsp, sid, options | chat)
-    if event in ("broadcast", "ask", "tell", "who", "move", "kick"):
-        options = read(first if args else {})
-    if event in ("broadcast", "ask", "tell"):
-        message(options)
-    match event:
-        case "join":
-            for room in rooms(first):
+    match request, *([read(nsp, sid, *args)] if request in SELECTING else args):
+        case "join", names, *_:
+            for room in rooms(names):
                 await sio.enter_room(sid, room, namespace=nsp)
-        case "leave":
-            check(isinstance(first, str))
-            await sio.leave_room(sid, first, namespace=nsp)
-        case "rooms":
+        case "leave", str(room), *_:
+            await sio.leave_room(sid, room, namespace=nsp)
+        case "rooms", *_:
             return "ok", sio.rooms(sid, namespace=nsp)
-        case "broadcast":
-            await emit(nsp, sid, options)
-        case "ask":
-            return await ask(nsp, sid, options)
-        case "tell":
-            check(isinstance(options.get("id"), str))
-            check(sio.manager.is_connected(options["id"], nsp), "no such socket")
-            return "ok", *await call(nsp, options["id"], options)
-        case "who":
-            return "ok", list(select(nsp, sid, options))
-        case "move":
-            for other in select(nsp, sid, options):
-                for room in options["leave"]:
+        case "chat", text, *rest:
+            options = rest[0] if rest and isinstance(rest[0], dict) else {}
+            to = {"to": "lobby"} if options.get("to", []) == [] else {}
+            chat = {"event": "chat", "args": [text, {"from": sid}]}
+            await carry_out("broadcast", nsp, sid, [options | to | chat])
+        case "broadcast" | "ask" | "tell", {"event": event} if not isinstance(event, str) or event in RESERVED:
+            raise ValueError("bad event name")
+        case "broadcast", {"event": event, "args": args, "to": to, "skip": skip}:
+            await sio.emit(event, tuple(args), to=to or None, skip_sid=skip, namespace=nsp)
+        case "ask", {"sockets": sockets} as options:
+            calls = [call(nsp, other, options) for other in sockets]
+            all_answers = [await answer for answer in asyncio.as_completed(calls)]
+            answers = [next(iter(answer), None) for answer in all_answers if answer is not None]
+            return "timeout" if None in all_answers else "ok", answers
+        case "tell", {"id": str(other)} as options:
+            if not sio.manager.is_connected(other, nsp):
+                raise ValueError("no such socket")
+            got = await call(nsp, other, options)
+            return ("timeout",) if got is None else ("ok", *got)
+        case "who", {"sockets": sockets}:
+            return "ok", list(sockets)
+        case "move", {"sockets": sockets, "join": join, "leave": leave}:
+            for other in sockets:
+                for room in leave:
                     await sio.leave_room(other, room, namespace=nsp)
-                for room in options["join"]:
+                for room in join:
                     await sio.enter_room(other, room, namespace=nsp)
-        case "kick":
-            for other, connection in select(nsp, sid, options).items():
-                await (sio.eio.disconnect(connection) if options["close"] else sio.disconnect(other, nsp))
-        case "set":
-            check(isinstance(first, str) and len(args) > 1)
+        case "kick", {"sockets": sockets, "close": close}:
+            for other, connection in sockets.items():
+                await (sio.eio.disconnect(connection) if close else sio.disconnect(other, nsp))
+        case "set", str(key), value, *_:
             async with sio.session(sid, namespace=nsp) as data:
-                data[first] = second
-        case "get":
+                data[key] = value
+        case "get", *_:
             return "ok", await sio.get_session(sid, namespace=nsp)
-        case "echo":
+        case "echo", *_:
             return "ok", *args
-        case "about":
+        case "about", *_:
             return "ok", {"contract": 1, "server": f"python-socketio {version('python-socketio')}", "options": OPTIONS}
+        case ("join" | "leave" | "chat" | "tell" | "set"), *_:
+            raise ValueError("bad arguments")
         case _:
-            check(False, "unknown event")
+            raise ValueError("unknown event")
 
 
 @sio.on("*", namespace="*")
-async def answer(event, nsp, sid, *args):
+async def answer(request, nsp, sid, *args):
     try:
-        return await carry_out(event, nsp, sid, args) or ("ok",)
+        return await carry_out(request, nsp, sid, args) or ("ok",)
     except ValueError as error:
         return "error", str(error)
-    except TimeoutError:
-        return ("timeout",)
 
 
 @sio.on("connect", namespace="*")
 async def welcome(nsp, sid, environ, auth):
-    gate, seats = NAMESPACES.get(nsp), seated.setdefault(nsp, set())
-    if gate is None and not any(pattern.search(nsp) for pattern in DYNAMIC):
+    if nsp not in NAMESPACES and not any(pattern.search(nsp) for pattern in DYNAMIC):
         raise ConnectionRefusedError("Invalid namespace")
-    gate, token = gate or {}, auth.get("token") if isinstance(auth, dict) else None
+    gate, token = NAMESPACES.get(nsp, {}), auth.get("token") if isinstance(auth, dict) else None
     if "token" in gate and token != gate["token"]:
         raise ConnectionRefusedError("not authorized", {"code": "unauthorized"})
-    if len(seats) >= gate.get("seats", sys.maxsize):
+    if len(dict(sio.manager.get_participants(nsp, None))) > gate.get("seats", sys.maxsize):  # with who asks
         raise ConnectionRefusedError("namespace is full")
-    seats.add(sid)
     if nsp == "/":
         await sio.enter_room(sid, "lobby", namespace=nsp)
-
-
-@sio.on("disconnect", namespace="*")
-async def farewell(nsp, sid, reason):
-    seated[nsp].discard(sid)
 
 
 listener = socket.create_server(("127.0.0.1", int(os.environ.get("PORT") or 0)))

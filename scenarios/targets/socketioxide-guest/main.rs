@@ -2,8 +2,6 @@
 
 #[path = "../socketioxide/app.rs"]
 mod app;
-#[path = "../socketioxide/request.rs"]
-mod request;
 
 use std::process::ExitCode;
 
@@ -13,9 +11,9 @@ use hyper_util::service::TowerToHyperService;
 use overheard::guest::{GuestError, GuestListener, GuestOptions};
 
 async fn serve(mut listener: GuestListener, options: GuestOptions) -> Result<(), GuestError> {
-    let options = serde_json::to_value(options.told())
-        .map_err(|error| GuestError::Failed(error.to_string()))?;
-    let options = options.as_object().cloned().unwrap_or_default();
+    let failed = |error: serde_json::Error| GuestError::Failed(error.to_string());
+    let options = serde_json::to_value(options.told()).map_err(failed)?;
+    let options = serde_json::from_value(options).map_err(failed)?;
     let layer = app::layer(options).map_err(GuestError::Cannot)?;
     let service = TowerToHyperService::new(axum::Router::new().layer(layer));
     loop {

@@ -98,7 +98,7 @@ metrics! {
         memberships "Pairs of socket and room" = |held| held.stats.memberships;
         acks "Acks that are owed" = |held| held.stats.acks + held.stats.broadcast_acks;
         frames "Queued frames, each counted once" = |held| held.stats.engine.frames;
-        buffered_bytes "Bytes queued by sessions" = |held| held.stats.engine.buffered_bytes;
+        buffered_bytes "Bytes that wait for clients" = |held| held.stats.engine.buffered_bytes;
         timers "Armed timers" = |held| held.stats.timers + held.stats.engine.timers;
     }
 }

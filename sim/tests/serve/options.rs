@@ -93,6 +93,29 @@ fn the_path_and_the_file_of_namespaces_are_as_they_are_told() {
 }
 
 #[test]
+fn variables_hold_several_namespaces_and_patterns_one_a_line() {
+    let (mut command, folder) = command("");
+    command.args(["--listen", "127.0.0.1:0"]);
+    command.env("OVERHEARD_SERVE_NAMESPACE", "/staff,token=s3cret,seats=1\n/news");
+    // Commas belong to a pattern.
+    command.env("OVERHEARD_SERVE_DYNAMIC", "^/room-\\d{1,2}$\n^/desk-[a,b]$");
+    let served = Served::start(command, folder);
+    let mut client = Client::new(&served);
+    for (packet, answer) in [
+        ("40/staff,", r#"44/staff,{"message":"not authorized","#),
+        (r#"40/staff,{"token":"s3cret"}"#, r#"40/staff,{"sid":"#),
+        ("40/news,", r#"40/news,{"sid":"#),
+        ("40/room-12,", r#"40/room-12,{"sid":"#),
+        ("40/desk-b,", r#"40/desk-b,{"sid":"#),
+        ("40/room-123,", r#"44/room-123,{"message":"Invalid namespace"}"#),
+    ] {
+        client.send(packet);
+        let got = client.next();
+        assert!(got.starts_with(answer), "{packet}: {got}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_reason() {
     let refused = |file: &str, variables: &[(&str, &str)], flags: &[&str]| {
         let (mut command, _folder) = command(file);
@@ -120,6 +143,9 @@ fn what_cannot_be_is_refused_with_a_reason() {
     }
     let (code, stderr) = refused("[serve]\nping-intervall = \"1s\"\n", &[], &[]);
     assert!(code == 2 && stderr.contains("unknown field `ping-intervall`"), "{stderr}");
+    let lines = [("OVERHEARD_SERVE_DYNAMIC", "^/a$\n")];
+    let (code, stderr) = refused("", &lines, &[]);
+    assert!(code == 2 && stderr.contains("would match every name"), "{stderr}");
     let (code, stderr) = refused("", &[("PORT", "http")], &[]);
     assert!(code == 2 && stderr.contains("the variable PORT"), "{stderr}");
     let (code, stderr) = refused("", &[("OVERHEARD_SERVER", r#"{"ping-interval":"1s"}"#)], &[]);

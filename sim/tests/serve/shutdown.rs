@@ -28,6 +28,23 @@ fn the_first_signal_closes_everything_in_good_order() {
 }
 
 #[test]
+fn its_health_says_that_it_is_stopping() {
+    let mut served = Served::talkative(&["--shutdown-grace", "1h"]);
+    let mut log = served.log();
+    // A connection on which nothing was asked yet gets its answer.
+    let mut asking = served.tcp();
+    asking.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n").unwrap();
+    served.until("both", |served| served.metric("tcp_connections") == 2);
+    served.signal("TERM");
+    log.until("stopping");
+    asking.write_all(b"\r\n").unwrap();
+    let reply = Reply::read(asking);
+    assert_eq!((reply.status, reply.text().as_str()), (503, "stopping\n"));
+    assert_eq!(reply.header("connection"), ["close"]);
+    assert_eq!(served.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn who_does_not_go_is_waited_for_no_longer_than_the_grace() {
     let mut served = Served::talkative(&["--shutdown-grace", "100ms"]);
     let mut log = served.log();

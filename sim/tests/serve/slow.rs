@@ -21,18 +21,22 @@ fn who_does_not_read_is_dropped_and_holds_nobody_up() {
     }
     let before = served.resident();
     let text = "x".repeat(SIZE);
+    let mut most = 0;
     for number in 0..MESSAGES {
         let event =
             format!(r#"["broadcast",{{"to":"tea","event":"m","args":[{number},"{text}"]}}]"#);
         assert_eq!(talker.ask(&event), r#"["ok"]"#);
         let got = reader.next();
         assert!(got.starts_with(&format!(r#"42["m",{number},"#)), "{}", &got[..30]);
-        assert!(served.metric("buffered_bytes") <= BOUND as u64);
+        most = most.max(served.metric("buffered_bytes"));
     }
+    // Whether it is queued or already taken for writing.
+    let bound = BOUND as u64;
+    assert!(bound / 2 < most && most <= bound, "{most} bytes waited");
     let reason = r#"sessions_closed_total{reason="transport error"}"#;
     assert_eq!(served.metric(reason), 1, "the slow one was dropped");
     bystander.notices_nothing();
-    // What was taken for it, at most once more what may wait, and what the allocator keeps.
+    // What the allocator keeps.
     let grown = served.resident().saturating_sub(before);
     assert!(grown < 12 << 20, "{grown} bytes more than before");
     drop((talker, reader, slow));

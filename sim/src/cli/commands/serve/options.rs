@@ -78,8 +78,9 @@ options! {
     #[arg(value_name = "QUIRKS", hide_possible_values = true, hide_short_help = true, help_heading = PROTOCOL)]
     quirks: Quirks = "OVERHEARD_SERVE_QUIRKS",
 
-    /// Namespaces besides `/`: `NAME[,token=TOKEN][,seats=N][,auth-delay=TIME]`
-    #[arg(long = "namespace", value_name = "NAMESPACE", help_heading = CHAT)]
+    /// Namespaces besides `/`: `NAME[,token=TOKEN][,seats=N][,auth-delay=TIME]`; the variable
+    /// holds one a line
+    #[arg(long = "namespace", value_name = "NAMESPACE", value_delimiter = '\n', help_heading = CHAT)]
     #[serde(deserialize_with = "gates")]
     namespaces: Vec<NamedGate> = "OVERHEARD_SERVE_NAMESPACE",
     /// The token of /supervisors [default: a new one, which is printed]
@@ -88,8 +89,8 @@ options! {
     /// The seats of /supervisors [default: 3]
     #[arg(value_name = "N", help_heading = CHAT)]
     supervisors_seats: NonZeroUsize = "OVERHEARD_SERVE_SUPERVISORS_SEATS",
-    /// Pattern of namespaces that are made on demand
-    #[arg(value_name = "REGEX", help_heading = CHAT)]
+    /// Pattern of namespaces that are made on demand; the variable holds one a line
+    #[arg(value_name = "REGEX", value_delimiter = '\n', help_heading = CHAT)]
     dynamic: Vec<Pattern> = "OVERHEARD_SERVE_DYNAMIC",
     /// Remove a namespace that was made on demand with its last socket [default: false]
     #[arg(value_name = "BOOL", hide_short_help = true, help_heading = CHAT)]
@@ -119,7 +120,8 @@ options! {
     /// Bytes of the head of a request [default: 16384]
     #[arg(value_name = "BYTES", hide_short_help = true, help_heading = HTTP)]
     max_header_size: NonZeroUsize = "OVERHEARD_SERVE_MAX_HEADER_SIZE",
-    /// Bytes that may wait for a client that does not read [default: 67108864]
+    /// Bytes of messages that may wait for a client that does not read; one that nothing waits
+    /// before may be larger [default: 67108864]
     #[arg(value_name = "BYTES", hide_short_help = true, help_heading = HTTP)]
     max_buffered_bytes: NonZeroUsize = "OVERHEARD_SERVE_MAX_BUFFERED_BYTES",
     /// Time that connections may take to end when the server stops [default: 5s]

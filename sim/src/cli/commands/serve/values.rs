@@ -116,6 +116,9 @@ impl FromStr for Pattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("an empty pattern would match every name".to_owned());
+        }
         Regex::new(text).map(Self).map_err(|error| {
             // The lines above the last one draw the place.
             let error = error.to_string();
