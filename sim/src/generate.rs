@@ -47,6 +47,8 @@ pub struct Story {
     transports: Vec<Transport>,
     supervisors: bool,
     recovery: bool,
+    /// Milliseconds that pieces of all streams tremble by.
+    jitter: u8,
     moves: Vec<Turn>,
 }
 
@@ -73,6 +75,7 @@ enum Turn {
     Reconnect { who: u8 },
     Cut { who: u8 },
     Stall { who: u8, ms: u16 },
+    Tremble { who: u8, least: u16, width: u16 },
     Chop { who: u8, bytes: u8 },
     Wait { ms: u16 },
 }
@@ -119,6 +122,8 @@ fn moves(options: Options) -> impl Strategy<Value = Turn> {
     let faults = prop_oneof![
         2 => who.clone().prop_map(|who| Turn::Cut { who }),
         1 => (who.clone(), 1..1_500_u16).prop_map(|(who, ms)| Turn::Stall { who, ms }),
+        1 => (who.clone(), 0..200_u16, 0..400_u16)
+            .prop_map(|(who, least, width)| Turn::Tremble { who, least, width }),
         1 => (who, select(vec![1_u8, 2, 3, 7])).prop_map(|(who, bytes)| Turn::Chop { who, bytes }),
     ];
     let mut kinds = vec![(20, plain.boxed())];
@@ -139,12 +144,14 @@ pub fn stories(options: Options) -> impl Strategy<Value = Story> {
         vec(transport, clients),
         any::<bool>().prop_map(move |wanted| wanted && options.supervisors),
         any::<bool>(),
+        select(vec![0_u8, 3, 60]).prop_map(move |ms| if options.faults { ms } else { 0 }),
         vec(moves(options), 1..=options.moves.max(1)),
     )
-        .prop_map(|(transports, supervisors, recovery, moves)| Story {
+        .prop_map(|(transports, supervisors, recovery, jitter, moves)| Story {
             transports,
             supervisors,
             recovery,
+            jitter,
             moves,
         })
 }
@@ -155,6 +162,9 @@ impl Story {
     pub fn to_yaml(&self) -> String {
         let mut file = String::from("version: 1\nname: a random story\ntags: [generated]\n");
         file.push_str("unclaimed: allow\n");
+        if self.jitter > 0 {
+            line(&mut file, 0, &format!("network: {{ jitter: {}ms }}", self.jitter));
+        }
         if self.supervisors || self.recovery {
             file.push_str("server:\n");
         }
@@ -262,6 +272,7 @@ impl Story {
             | Turn::Reconnect { .. }
             | Turn::Cut { .. }
             | Turn::Stall { .. }
+            | Turn::Tremble { .. }
             | Turn::Chop { .. }
             | Turn::Wait { .. } => self.write_trouble(file, one),
         }
@@ -289,6 +300,11 @@ impl Story {
             Turn::Stall { who, ms } => {
                 let who = self.client(*who);
                 step(file, &format!("stall: {{ who: {who}, for: {ms}ms }}"));
+                Self::touch(file, who);
+            }
+            Turn::Tremble { who, least, width } => {
+                let (who, most) = (self.client(*who), least + width.max(&1));
+                step(file, &format!("delay: {{ who: {who}, by: {least}ms..{most}ms, for: 2s }}"));
                 Self::touch(file, who);
             }
             Turn::Chop { who, bytes } => {

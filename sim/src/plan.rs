@@ -92,7 +92,7 @@ impl Default for Bounds {
     }
 }
 
-/// Delays of all links; each connection draws its own from the range.
+/// Delays of all links; each client draws its own from the range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkPlan {
     /// The preset's name, or `custom`.
@@ -101,6 +101,8 @@ pub struct NetworkPlan {
     pub latency_min: Duration,
     /// The greatest one-way delay of a link.
     pub latency_max: Duration,
+    /// The most that each piece of a stream takes longer than that, by chance.
+    pub jitter: Duration,
     /// Most bytes that one read returns, if limited: slices every stream.
     pub chop: Option<u32>,
     /// Hosts that clients are spread over, 1 to 8.
@@ -173,8 +175,10 @@ pub struct ClientPlan {
     pub span: Span,
     /// Its rack, from 0.
     pub rack: u8,
-    /// The one-way delay of its connections.
+    /// The least one-way delay of its connections.
     pub latency: Duration,
+    /// The most that each piece of a stream takes longer than that, by chance.
+    pub jitter: Duration,
     /// Transports in order.
     pub transports: Vec<TransportName>,
     /// Whether it upgrades when it may.
@@ -235,6 +239,14 @@ pub struct Step {
     pub label: Option<String>,
     /// What happens.
     pub action: Action,
+}
+
+impl ClientPlan {
+    /// The greatest one-way delay of its connections, as long as nothing is broken.
+    #[must_use]
+    pub const fn slowest(&self) -> Duration {
+        self.latency.saturating_add(self.jitter)
+    }
 }
 
 impl Plan {
@@ -497,8 +509,8 @@ pub enum Fault {
     Delay {
         /// Whose.
         who: Vec<ClientId>,
-        /// By how much.
-        by: Duration,
+        /// By how much: each piece by a time of its own between these two.
+        by: (Duration, Duration),
     },
     /// Reads of these connections return few bytes at a time.
     Chop {

@@ -91,7 +91,7 @@ fn unanswered(case: &Case<'_>, sheet: &mut Sheet, op: &Op) {
     let Some(accepted) = emit.accepted else { return };
     let plan = facts.plan.and_then(|plan| plan.clients.get(index(op.client)));
     let latency =
-        plan.map_or(SLACK, |client| u64::try_from(client.latency.as_nanos()).unwrap_or(u64::MAX));
+        plan.map_or(SLACK, |client| u64::try_from(client.slowest().as_nanos()).unwrap_or(u64::MAX));
     let due = facts.time(accepted).saturating_add(latency.saturating_mul(4)).saturating_add(SLACK);
     if facts.time(settled) < due {
         return allow("gave up too early");

@@ -85,7 +85,7 @@ fn live(
         return;
     }
     let timeout = plan.server.ping_timeout.unwrap_or(PING_TIMEOUT);
-    let short = nanos(options.latency).saturating_mul(4).saturating_add(SLACK / 2);
+    let short = nanos(options.slowest()).saturating_mul(4).saturating_add(SLACK / 2);
     let excuse = if case.links.touched(facts, client, life.from, *end) {
         Some("faulted link")
     } else if case.server_ended(life.from, *end) {
@@ -179,7 +179,7 @@ fn silent(
     let facts = &case.facts;
     let interval = plan.server.ping_interval.unwrap_or(PING_INTERVAL);
     let timeout = plan.server.ping_timeout.unwrap_or(PING_TIMEOUT);
-    let slack = nanos(options.latency).saturating_mul(4).saturating_add(SLACK);
+    let slack = nanos(options.slowest()).saturating_mul(4).saturating_add(SLACK);
     let began = facts.time(fault.from);
     let deadline = began.saturating_add(nanos(interval + timeout)).saturating_add(slack);
     let end = facts.events.last().map_or(0, |event| event.t);

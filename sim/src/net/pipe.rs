@@ -130,6 +130,8 @@ pub(crate) struct Pipe {
     client_gone: Cell<bool>,
     /// Decides how reads are sliced.
     random: RefCell<Random>,
+    /// Decide how long each piece is under way, one for each way.
+    trembling: [RefCell<Random>; 2],
 }
 
 impl fmt::Debug for Pipe {
@@ -146,6 +148,7 @@ impl Pipe {
         clock: &Clock,
         postman: &Rc<Postman>,
     ) -> (Stream, Stream) {
+        let (slices, trembling) = end.next_streams();
         let pipe = Rc::new(Self {
             end: end.clone(),
             board: board.clone(),
@@ -154,7 +157,8 @@ impl Pipe {
             lines: Default::default(),
             reset: Cell::new(false),
             client_gone: Cell::new(false),
-            random: RefCell::new(end.next_stream()),
+            random: RefCell::new(slices),
+            trembling: trembling.map(RefCell::new),
         });
         end.add(&pipe);
         (Stream { pipe: pipe.clone(), writes: Way::Up }, Stream { pipe, writes: Way::Down })
@@ -218,9 +222,8 @@ impl Pipe {
         }
     }
 
-    /// When what is written now arrives; `None` if it never does.
+    /// When what is written now arrives, if nothing before it comes later; `None` if it never does.
     fn due(&self, way: Way) -> Option<u64> {
-        let mut delay = self.end.latency();
         let mut lost = false;
         self.end.each(|active| match active.effect {
             Effect::BlackHole(direction) if direction.covers(way) => {
@@ -231,15 +234,13 @@ impl Pipe {
                 active.touch();
                 lost = true;
             }
-            Effect::Delay(by) => {
-                active.touch();
-                delay += by;
-            }
+            Effect::Delay(..) => active.touch(),
             Effect::Stall(direction) if direction.covers(way) => active.touch(),
             Effect::Hold => active.touch(),
             Effect::BlackHole(_) | Effect::Stall(_) | Effect::Chop(_) | Effect::Refuse => {}
         });
-        (!lost).then(|| self.clock.now() + delay)
+        let delay = self.end.delay(&self.trembling[way.index()]);
+        (!lost).then(|| self.clock.now().saturating_add(delay))
     }
 
     fn write(self: &Rc<Self>, way: Way, cx: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -287,7 +288,7 @@ impl Pipe {
             Effect::Hold => true,
             Effect::BlackHole(_)
             | Effect::Partition
-            | Effect::Delay(_)
+            | Effect::Delay(..)
             | Effect::Chop(_)
             | Effect::Refuse => false,
         })

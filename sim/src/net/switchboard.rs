@@ -23,8 +23,8 @@ pub(crate) enum Effect {
     Stall(Direction),
     /// Bytes are lost.
     BlackHole(Direction),
-    /// Bytes take that many nanoseconds longer.
-    Delay(u64),
+    /// Each piece takes longer, by a number of nanoseconds between these two.
+    Delay(u64, u64),
     /// Reads return at most so many bytes.
     Chop(u32),
     /// New connections are refused.
@@ -57,9 +57,13 @@ pub(crate) type Touched = Rc<Cell<u64>>;
 pub struct End {
     client: Option<u32>,
     rack: u8,
+    /// Least one-way delay of its connections, in nanoseconds.
     latency: u64,
+    /// The most that comes on top, in nanoseconds.
+    jitter: u64,
     name: String,
     seed: u64,
+    handshakes: RefCell<Random>,
     opened: Cell<u64>,
     calm: Cell<bool>,
     active: RefCell<Vec<Active>>,
@@ -80,16 +84,29 @@ impl End {
         self.rack
     }
 
-    /// One-way delay of its connections, in nanoseconds.
-    #[must_use]
-    pub const fn latency(&self) -> u64 {
-        self.latency
+    /// The random numbers of the next connection: for its slices, and for the delays of each way.
+    pub(super) fn next_streams(&self) -> (Random, [Random; 2]) {
+        let number = self.opened.replace(self.opened.get() + 1);
+        let stream = |of| Random::new(self.seed, &format!("{of}/{}/{number}", self.name));
+        (stream("pipe"), [stream("jitter/up"), stream("jitter/down")])
     }
 
-    /// The random numbers of the next connection.
-    pub(super) fn next_stream(&self) -> Random {
-        let number = self.opened.replace(self.opened.get() + 1);
-        Random::new(self.seed, &format!("pipe/{}/{number}", self.name))
+    /// How long a piece is under way that is sent now.
+    ///
+    /// One number is drawn for everything that trembles, so that a fault changes how far the link's
+    /// own numbers reach, and not which they are.
+    pub(super) fn delay(&self, random: &RefCell<Random>) -> u64 {
+        let (mut least, mut width) = (self.latency, self.jitter);
+        self.each(|active| {
+            if let Effect::Delay(from, to) = active.effect {
+                least = least.saturating_add(from);
+                width = width.saturating_add(to.saturating_sub(from));
+            }
+        });
+        if width == 0 {
+            return least;
+        }
+        least.saturating_add(random.borrow_mut().below(width.saturating_add(1)))
     }
 
     pub(super) fn add(&self, pipe: &Rc<Pipe>) {
@@ -119,7 +136,7 @@ impl End {
             Effect::Hold => active.touch(),
             Effect::Stall(_)
             | Effect::BlackHole(_)
-            | Effect::Delay(_)
+            | Effect::Delay(..)
             | Effect::Chop(_)
             | Effect::Refuse
             | Effect::Partition => {}
@@ -138,7 +155,7 @@ impl End {
             }
             Effect::Stall(_)
             | Effect::BlackHole(_)
-            | Effect::Delay(_)
+            | Effect::Delay(..)
             | Effect::Chop(_)
             | Effect::Refuse => {}
         });
@@ -178,7 +195,7 @@ impl End {
                 match active.effect {
                     Effect::Refuse | Effect::Partition => refused = true,
                     Effect::Hold | Effect::BlackHole(_) | Effect::Stall(_) => waits = true,
-                    Effect::Delay(_) | Effect::Chop(_) => return,
+                    Effect::Delay(..) | Effect::Chop(_) => return,
                 }
                 if first {
                     active.touch();
@@ -192,15 +209,9 @@ impl End {
         }
     }
 
-    /// How long the handshake of a new connection takes.
+    /// How long the handshake of a new connection takes: there and back.
     pub(super) fn round_trip(&self) -> u64 {
-        let mut one_way = self.latency;
-        self.each(|active| {
-            if let Effect::Delay(by) = active.effect {
-                one_way += by;
-            }
-        });
-        one_way.saturating_mul(2)
+        self.delay(&self.handshakes).saturating_add(self.delay(&self.handshakes))
     }
 }
 
@@ -220,13 +231,15 @@ pub(crate) struct Switchboard(Rc<Board>);
 impl Switchboard {
     pub(crate) fn new(plan: &Plan) -> Self {
         let seed = plan.network.seed;
-        let end = |client, rack, latency, name: &str| {
+        let end = |client, rack, (latency, jitter), name: &str| {
             Rc::new(End {
                 client,
                 rack,
                 latency: nanos(latency),
+                jitter: nanos(jitter),
                 name: name.to_owned(),
                 seed,
+                handshakes: RefCell::new(Random::new(seed, &format!("handshakes/{name}"))),
                 opened: Cell::new(0),
                 calm: Cell::new(true),
                 active: RefCell::default(),
@@ -236,9 +249,12 @@ impl Switchboard {
         };
         let clients = (0_u32..).zip(&plan.clients);
         let mut ends: Vec<Rc<End>> = clients
-            .map(|(number, client)| end(Some(number), client.rack, client.latency, &client.name))
+            .map(|(number, client)| {
+                let delays = (client.latency, client.jitter);
+                end(Some(number), client.rack, delays, &client.name)
+            })
             .collect();
-        ends.push(end(None, 0, plan.network.latency_min, ""));
+        ends.push(end(None, 0, (plan.network.latency_min, plan.network.jitter), ""));
         let chop = plan.network.chop.filter(|bytes| *bytes > 0);
         Self(Rc::new(Board { ends, chop, in_flight: Cell::new(0), down: RefCell::default() }))
     }

@@ -173,7 +173,7 @@ fn effect(fault: &Fault) -> Option<Effect> {
     match fault {
         Fault::Stall { direction, .. } => Some(Effect::Stall(*direction)),
         Fault::BlackHole { direction, .. } => Some(Effect::BlackHole(*direction)),
-        Fault::Delay { by, .. } => Some(Effect::Delay(nanos(*by))),
+        Fault::Delay { by, .. } => Some(Effect::Delay(nanos(by.0), nanos(by.1))),
         Fault::Chop { bytes, .. } => Some(Effect::Chop((*bytes).max(1))),
         Fault::Refuse { .. } => Some(Effect::Refuse),
         Fault::Partition { .. } => Some(Effect::Partition),
@@ -194,7 +194,10 @@ fn in_words(fault: &Fault) -> SmolStr {
         Fault::HalfClose { .. } => "half-close".into(),
         Fault::Stall { direction, .. } => format_smolstr!("stall {}", way(*direction)),
         Fault::BlackHole { direction, .. } => format_smolstr!("black-hole {}", way(*direction)),
-        Fault::Delay { by, .. } => format_smolstr!("delay {by:?}"),
+        Fault::Delay { by: (least, most), .. } if least == most => {
+            format_smolstr!("delay {least:?}")
+        }
+        Fault::Delay { by: (least, most), .. } => format_smolstr!("delay {least:?}..{most:?}"),
         Fault::Chop { bytes, .. } => format_smolstr!("chop {bytes}"),
         Fault::Refuse { .. } => "refuse".into(),
         Fault::Partition { rack } => format_smolstr!("partition rack {}", u32::from(*rack) + 1),

@@ -23,6 +23,7 @@ pub(super) const CLIENT: &[&str] = &[
     "upgrade",
     "rack",
     "latency",
+    "jitter",
     "connect",
     "reconnection",
     "reconnection-delay",
@@ -47,6 +48,7 @@ impl Client {
             span: span.clone(),
             rack: None,
             latency: None,
+            jitter: None,
             transports: vec![TransportName::Polling, TransportName::WebSocket],
             upgrade: true,
             namespaces: vec![ClientNamespace { name: "/".into(), auth: None, refused: None }],
@@ -71,6 +73,7 @@ impl Client {
             self.rack = rack.map(|rack| rack - 1);
         }
         self.latency = fields.get("latency").and_then(|node| cx.latency(node, "`latency`"));
+        self.jitter = fields.get("jitter").and_then(|node| cx.jitter(node));
         if let Some(list) = fields.get("transports").and_then(|node| transports(cx, node)) {
             self.transports = list;
         }

@@ -244,6 +244,29 @@ impl Cx {
         }
     }
 
+    /// The most that something takes longer by chance: from nothing to that much.
+    pub(super) fn jitter(&mut self, node: &Node) -> Option<Duration> {
+        if node.text().is_some_and(|text| text.contains("..")) {
+            let title = "`jitter` is one duration: the most that a piece takes longer";
+            let error = Diagnostic::error(codes::RANGE, title, &node.span, "a range");
+            let help = "the least is `latency`: `{ latency: 20ms, jitter: 5ms }`";
+            self.report(error.help(help));
+            return None;
+        }
+        self.duration(node, "`jitter`")
+    }
+
+    /// A duration, or a range of them, in which something takes time.
+    pub(super) fn some_range(&mut self, node: &Node, what: &str) -> Option<(Duration, Duration)> {
+        let range = self.latency(node, what)?;
+        if range.1.is_zero() {
+            let title = format!("{what} must be longer than zero");
+            self.error(codes::RANGE, title, &node.span, "no time at all");
+            return None;
+        }
+        Some(range)
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(
         &mut self,

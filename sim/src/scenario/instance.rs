@@ -1,6 +1,6 @@
 //! From a scenario and a seed to a plan: the only place where random numbers are drawn.
 
-use super::{Client, PlanOptions, Scenario};
+use super::{Client, PlanOptions, Preset, Scenario};
 use crate::plan::{ClientPlan, NetworkPlan, Plan, ServerPlan};
 use crate::rng::Stream;
 
@@ -16,6 +16,7 @@ impl Scenario {
             name: preset.map_or_else(|| self.network.name.clone(), |preset| preset.name().into()),
             latency_min: preset.map_or(self.network.latency.0, |preset| preset.latency().0),
             latency_max: preset.map_or(self.network.latency.1, |preset| preset.latency().1),
+            jitter: preset.map_or(self.network.jitter, Preset::jitter),
             chop: self.network.chop,
             racks: self.racks,
             seed: Stream::new(seed, "network").next_u64(),
@@ -51,6 +52,7 @@ impl Client {
             span: self.span.clone(),
             rack: self.rack.unwrap_or(drawn),
             latency,
+            jitter: self.jitter.unwrap_or(network.jitter),
             transports: self.transports.clone(),
             upgrade: self.upgrade,
             namespaces: self.namespaces.clone(),

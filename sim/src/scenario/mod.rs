@@ -59,6 +59,7 @@ struct Network {
     /// The preset's name, or `custom`.
     name: String,
     latency: (Duration, Duration),
+    jitter: Duration,
     chop: Option<u32>,
 }
 
@@ -70,6 +71,7 @@ struct Client {
     /// From 0.
     rack: Option<u8>,
     latency: Option<(Duration, Duration)>,
+    jitter: Option<Duration>,
     transports: Vec<TransportName>,
     upgrade: bool,
     namespaces: Vec<ClientNamespace>,
@@ -85,13 +87,13 @@ struct Client {
 /// A network that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Preset {
-    /// 0.1 to 1 ms.
+    /// 0.1 to 1 ms, without jitter.
     Lan,
-    /// 2 to 10 ms.
+    /// 2 to 10 ms, and up to 5 ms more.
     Wifi,
-    /// 40 to 150 ms.
+    /// 40 to 150 ms, and up to 30 ms more.
     Mobile,
-    /// 280 to 320 ms.
+    /// 280 to 320 ms, and up to 10 ms more.
     Satellite,
 }
 
@@ -129,6 +131,17 @@ impl Preset {
             Self::Wifi => (Duration::from_millis(2), Duration::from_millis(10)),
             Self::Mobile => (Duration::from_millis(40), Duration::from_millis(150)),
             Self::Satellite => (Duration::from_millis(280), Duration::from_millis(320)),
+        }
+    }
+
+    /// The most that a piece of a stream takes longer than that.
+    #[must_use]
+    pub const fn jitter(self) -> Duration {
+        match self {
+            Self::Lan => Duration::ZERO,
+            Self::Wifi => Duration::from_millis(5),
+            Self::Mobile => Duration::from_millis(30),
+            Self::Satellite => Duration::from_millis(10),
         }
     }
 }

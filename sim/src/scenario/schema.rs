@@ -34,6 +34,7 @@ pub fn schema() -> Value {
 }
 
 const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]{0,63}$";
+const JITTER: &str = "The most that each piece takes longer than its latency, by chance.";
 const NAMESPACE: &str = "^/[^,?]*$";
 const DURATION: &str = r"[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h)";
 
@@ -144,6 +145,7 @@ fn top(key: &str) -> Value {
         "network" => {
             let options = object(server::NETWORK, &[], &|key| match key {
                 "latency" => about("One-way delays, as in `5ms..20ms`.", reference("latency")),
+                "jitter" => about(JITTER, reference("duration")),
                 _ => about("Most bytes that one read returns.", whole(1, 65_536)),
             });
             about("How far clients are away.", json!({ "anyOf": [names(&Preset::ALL), options] }))
@@ -270,6 +272,7 @@ fn client_option(key: &str) -> Value {
         }
         "rack" => about("The host that it sits on.", whole(1, 8)),
         "latency" => about("Its one-way delay, or a range to draw it from.", reference("latency")),
+        "jitter" => about(JITTER, reference("duration")),
         "retries" => about("How often an event is sent again that is not acked.", whole(0, 1_000)),
         "ack-timeout" => about("How long it waits for an ack.", reference("duration")),
         "reconnection-delay" | "reconnection-delay-max" => {
@@ -412,6 +415,10 @@ fn step_option(step: &str, key: &str) -> Value {
         (_, "order") => json!({ "anyOf": [{ "const": "as-sent" }, list_of(&reference("event"))] }),
         (_, "any-order") => list_of(&reference("event")),
         (_, "since" | "until" | "all-of" | "what") => about("The `id` of a step.", label),
+        ("delay", "by") => about(
+            "How much longer bytes take; a range is jitter, drawn for each piece.",
+            hole(&reference("latency")),
+        ),
         (_, "by" | "every" | "for" | "linger" | "restart" | "timeout" | "within") => {
             hole(&reference("duration"))
         }

@@ -1,5 +1,7 @@
 //! Readers for what surrounds the clients: network, bounds and the options of the server.
 
+use std::time::Duration;
+
 use regex::Regex;
 
 use super::cx::Cx;
@@ -10,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::{Bounds, NamespacePlan, ServerPlan, TransportName};
 use crate::span::Span;
 
-pub(super) const NETWORK: &[&str] = &["latency", "chop"];
+pub(super) const NETWORK: &[&str] = &["latency", "jitter", "chop"];
 
 pub(super) const BOUNDS: &[&str] = &["virtual", "quiet", "settle", "events"];
 
@@ -39,7 +41,8 @@ pub(super) const QUIRKS: [(bool, &str); 2] = [(false, "mended"), (true, "referen
 
 impl Network {
     pub(super) fn preset(preset: Preset) -> Self {
-        Self { name: preset.name().into(), latency: preset.latency(), chop: None }
+        let (latency, jitter) = (preset.latency(), preset.jitter());
+        Self { name: preset.name().into(), latency, jitter, chop: None }
     }
 }
 
@@ -50,17 +53,18 @@ pub(super) fn network(cx: &mut Cx, node: &Node, at: &Span) -> Option<Network> {
     let fields = cx.fields(node, "`network`", at, NETWORK)?;
     let lan = Preset::Lan.latency();
     let latency = fields.get("latency").map_or(Some(lan), |node| cx.latency(node, "`latency`"));
+    let jitter = fields.get("jitter").map_or(Some(Duration::ZERO), |node| cx.jitter(node));
     let chop = match fields.get("chop") {
         Some(node) => Some(cx.integer(node, "`chop`", 1..=65_536)?),
         None => None,
     };
-    Some(Network { name: "custom".into(), latency: latency?, chop })
+    Some(Network { name: "custom".into(), latency: latency?, jitter: jitter?, chop })
 }
 
 pub(super) fn bounds(cx: &mut Cx, node: &Node, at: &Span) -> Option<Bounds> {
     let fields = cx.fields(node, "`bounds`", at, BOUNDS)?;
     let mut bounds = Bounds::default();
-    let mut time = |key, to: &mut std::time::Duration| {
+    let mut time = |key, to: &mut Duration| {
         if let Some(time) = fields.get(key).and_then(|node| cx.some_time(node, &format!("`{key}`")))
         {
             *to = time;

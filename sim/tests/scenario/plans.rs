@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use overheard::plan::{
-    Action, Count, Pattern, Plan, ServerAction, Since, Template, Until, Wanted, Within,
+    Action, ClientPlan, Count, Fault, Pattern, Plan, ServerAction, Since, Step, Template, Until,
+    Wanted, Within,
 };
 use overheard::scenario::{PlanOptions, Preset, load};
 use overheard_core::value::Value;
@@ -56,6 +57,45 @@ fn delays_come_from_the_network_unless_the_client_has_its_own() {
     assert!((min..=max).contains(&plan.clients[0].latency));
     assert_eq!(plan.network.name, "wifi");
     assert_eq!(plan.clients[1].latency, Duration::from_secs(3));
+}
+
+#[test]
+fn jitter_comes_from_the_network_unless_the_client_has_its_own() {
+    let jitter = |network: &str, options: &PlanOptions| {
+        let text = format!(
+            "version: 1\nname: x\nclients: {{ alice: , bob: {{ jitter: 70ms }} }}\n{network}\nsteps: [{{ advance: {{ by: 1s }} }}]\n"
+        );
+        let loaded = load("x.yaml", &text, &text_of).unwrap();
+        let plan = loaded.scenario.plan(7, options);
+        assert_eq!(plan.clients[0].slowest(), plan.clients[0].latency + plan.clients[0].jitter);
+        let jitter = |client: &ClientPlan| client.jitter.as_millis();
+        (plan.network.jitter.as_millis(), jitter(&plan.clients[0]), jitter(&plan.clients[1]))
+    };
+    let file = PlanOptions::default();
+    assert_eq!(jitter("", &file), (0, 0, 70));
+    assert_eq!(jitter("network: { jitter: 5ms }", &file), (5, 5, 70));
+    assert_eq!(jitter("network: { latency: 1ms..9ms }", &file), (0, 0, 70));
+    for (preset, name) in Preset::ALL {
+        let millis = preset.jitter().as_millis();
+        assert_eq!(jitter(&format!("network: {name}"), &file), (millis, millis, 70));
+        let chosen = PlanOptions { network: Some(preset), sabotage: None };
+        assert_eq!(jitter("network: { jitter: 5ms }", &chosen), (millis, millis, 70));
+    }
+}
+
+#[test]
+fn a_range_of_a_delay_is_jitter() {
+    let plan = plan_of(
+        "clients: [bob]\nsteps:\n  - delay: { who: bob, by: 5ms..40ms }\n  - delay: { who: bob, by: 1s }\n  - delay: { who: bob, by: 0s..1us }\n",
+    );
+    let by = |step: &Step| match &step.action {
+        Action::Fault { fault: Fault::Delay { by: (least, most), .. }, .. } => {
+            (least.as_micros(), most.as_micros())
+        }
+        other => panic!("{other:?}"),
+    };
+    let by: Vec<_> = plan.steps.iter().map(by).collect();
+    assert_eq!(by, [(5_000, 40_000), (1_000_000, 1_000_000), (0, 1)]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn busy() -> Story {
             Fault::BlackHole { who: vec![ClientId(3)], direction: Direction::Down },
             Some(ms(700)),
         )
-        .fault(Fault::Delay { who: vec![ClientId(4)], by: ms(90) }, Some(ms(2000)))
+        .fault(Fault::Delay { who: vec![ClientId(4)], by: (ms(20), ms(90)) }, Some(ms(2000)))
         .shout(5, "chat", &[text("into the hole")])
         .advance(9000)
         .fault(Fault::Crash, Some(ms(1500)))

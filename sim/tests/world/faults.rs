@@ -1,6 +1,6 @@
 //! Each thing that can break, on both networks.
 
-use overheard::history::What;
+use overheard::history::{Operation, What};
 use overheard::plan::{ClientId, Direction, Fault, TransportName};
 use overheard::run::NetworkKind::{Memory, Turmoil};
 use overheard_core::value::Value;
@@ -89,7 +89,7 @@ fn swallowed_bytes_never_come_and_the_heartbeat_finds_out() {
 #[test]
 fn delayed_bytes_come_late() {
     let story = two()
-        .fault(Fault::Delay { who: vec![BOB], by: ms(700) }, Some(ms(10_000)))
+        .fault(Fault::Delay { who: vec![BOB], by: (ms(700), ms(700)) }, Some(ms(10_000)))
         .emit(1, "echo", &[])
         .emit(0, "chat", &[text("slow")])
         .expect(&[1], "chat");
@@ -99,6 +99,65 @@ fn delayed_bytes_come_late() {
         let heard = told.events().iter().find(|event| matches!(event.what, What::Received { .. }));
         assert!(heard.unwrap().t - begun.unwrap().t > 2_000_000_000);
     }
+}
+
+/// How long each message of alice's was under way to bob, in nanoseconds.
+fn times_under_way(told: &Told) -> Vec<u64> {
+    let sent = told.of_events("alice", |event| match &event.what {
+        What::Invoke { operation: Operation::Emit { .. }, .. } => Some(event.t),
+        _ => None,
+    });
+    let heard = told.of_events("bob", |event| match &event.what {
+        What::Received { .. } => Some(event.t),
+        _ => None,
+    });
+    assert_eq!(sent.len(), heard.len(), "{}", told.lines());
+    sent.iter().zip(heard).map(|(sent, heard)| heard - sent).collect()
+}
+
+/// alice says forty things to bob, a quarter of a second apart.
+fn talk(mut story: Story) -> Story {
+    for number in 0..40_i64 {
+        story = story.shout(0, "chat", &[Value::from(number)]).advance(250);
+    }
+    story
+}
+
+fn in_order(told: &Told) -> bool {
+    let wanted: Vec<String> = (0..40).map(|number| format!("chat [{number},")).collect();
+    let heard = told.received("bob");
+    heard.len() == wanted.len()
+        && heard.iter().zip(&wanted).all(|(heard, wanted)| heard.starts_with(wanted.as_str()))
+}
+
+#[test]
+fn a_trembling_line_is_late_by_chance_and_keeps_the_order() {
+    let by = (ms(100), ms(900));
+    let faulted = talk(two().fault(Fault::Delay { who: vec![BOB], by }, None));
+    let mut far = talk(two());
+    (far.client(1).latency, far.client(1).jitter) = (ms(100), ms(800));
+    for (story, touched) in [(faulted, true), (far, false)] {
+        for told in story.on_both() {
+            assert_eq!(told.touched().iter().any(|touched| *touched >= 40), touched);
+            assert!(in_order(&told), "{:?}", told.received("bob"));
+            let mut times = times_under_way(&told);
+            times.sort_unstable();
+            // Pieces that would overtake wait, so that only the least is not exact on top.
+            assert!(times[0] >= 100_000_000, "{times:?}");
+            assert!(times[0] < 350_000_000, "{times:?}");
+            assert!(times[39] > 600_000_000 && times[39] < 1_000_000_000, "{times:?}");
+        }
+    }
+}
+
+#[test]
+fn chance_is_the_seed() {
+    let by = (ms(0), ms(900));
+    let mut story = talk(two().fault(Fault::Delay { who: vec![BOB], by }, None));
+    let first = times_under_way(&story.run(Memory));
+    assert_eq!(first, times_under_way(&story.run(Memory)));
+    story.plan.network.seed += 1;
+    assert_ne!(first, times_under_way(&story.run(Memory)));
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl Story {
             name: "lan".to_owned(),
             latency_min: ms(1),
             latency_max: ms(1),
+            jitter: Duration::ZERO,
             chop: None,
             racks: 2,
             seed: 7,
@@ -135,6 +136,7 @@ pub(crate) fn client(name: &str, seed: u64) -> ClientPlan {
         span: Span::default(),
         rack: u8::try_from(seed % 2).unwrap(),
         latency: ms(1 + seed % 3),
+        jitter: Duration::ZERO,
         transports: vec![TransportName::WebSocket],
         upgrade: true,
         namespaces: vec![main],
@@ -242,8 +244,13 @@ impl Told {
 
     /// Everything of somebody's that `see` sees.
     pub(crate) fn of<T>(&self, who: &str, see: impl Fn(&What) -> Option<T>) -> Vec<T> {
+        self.of_events(who, |event| see(&event.what))
+    }
+
+    /// The same, with all that is said of an event.
+    pub(crate) fn of_events<T>(&self, who: &str, see: impl Fn(&Event) -> Option<T>) -> Vec<T> {
         let own = self.events().iter().filter(|event| event.who == who);
-        own.filter_map(|event| see(&event.what)).collect()
+        own.filter_map(see).collect()
     }
 
     /// How many events of somebody's satisfy `is`.

@@ -35,7 +35,7 @@ impl Steps<'_> {
             "black-hole" => Fault::BlackHole { who: who?, direction: direction? },
             "delay" => {
                 let by = fields.need(self.cx, "by")?;
-                let by = self.cx.some_time(by, "`by`")?;
+                let by = self.cx.some_range(by, "`by`")?;
                 Fault::Delay { who: who?, by }
             }
             "chop" => {
