@@ -146,6 +146,10 @@ codes! {
     SERVER_DIED = "OH0336" P19 ["SIO-CONN-05" "SIO-ERR-01" "EIO-ERR-08"]
         "The process of the server under test ended by itself. Whatever clients send, a server has \
          to live on.";
+    STUCK = "OH0337" P13 ["SIO-ACK-01" "SIO-CONN-10" "NSP-MW-06" "BC-ACK-03" "BC-ACK-08"]
+        "The server got stuck: an answer that is due at once, an entry into a namespace, or the end \
+         of a broadcast that gathers answers was still not there when everything should long have \
+         come to rest. Whatever a handler does, and even if it fails, the server goes on.";
     NOT_MET = "OH0350" File []
         "An `expect` was not met: what it waits for did not arrive at a client in time.";
     TOO_MANY = "OH0351" File []

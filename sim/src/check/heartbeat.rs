@@ -59,7 +59,7 @@ impl Case<'_> {
     }
 
     /// Whether the server died or closed between two places, or shortly before.
-    fn server_ended(&self, from: Pos, to: Pos) -> bool {
+    pub(crate) fn server_ended(&self, from: Pos, to: Pos) -> bool {
         let events = &self.facts.events[index(from)..index(to)];
         events.iter().any(|event| {
             matches!(event.what, What::Down | What::Acted { action: Action::Close, .. })

@@ -16,6 +16,7 @@ mod lifecycle;
 mod links;
 mod losses;
 mod marks;
+mod progress;
 mod reconnect;
 mod recovery;
 mod requests;
@@ -108,6 +109,7 @@ fn check(case: &Case<'_>, plan: Option<&Plan>, sheet: &mut Sheet) {
     leftovers::check(case, sheet);
     requests::check(case, sheet);
     answers::check(case, sheet);
+    progress::check(case, sheet);
     heartbeat::check(case, sheet);
     recovery::check(case, sheet);
     reconnect::check(case, sheet);

@@ -21,6 +21,12 @@ const KEPT: [&str; 6] = [
 
 /// Judges every return of a client.
 pub(super) fn check(case: &Case<'_>, sheet: &mut Sheet) {
+    if case.facts.recovery {
+        // What these heard, and did not, is found with the losses and the extras.
+        let lives = case.facts.sockets.iter().flat_map(|socket| &socket.lives);
+        let recovered = lives.filter(|life| life.recovered).count() as u64;
+        sheet.tally(Property::P15, "recovery", "returns").judged += recovered;
+    }
     let Some(plan) = case.facts.plan else { return };
     if plan.server.recovery.is_none() || plan.server.reference_quirks || !case.facts.exact {
         return;
@@ -30,9 +36,6 @@ pub(super) fn check(case: &Case<'_>, sheet: &mut Sheet) {
             came_back(case, sheet, plan, *client, place, (pair[0], pair[1]));
         }
     }
-    let lives = case.facts.sockets.iter().flat_map(|socket| &socket.lives);
-    let recovered = lives.filter(|life| life.recovered).count() as u64;
-    sheet.tally(Property::P15, "recovery", "returns").judged += recovered;
 }
 
 /// A client that came back got another socket: was that right?

@@ -8,6 +8,8 @@ mod dsl;
 mod expectations;
 mod intervals;
 mod lines;
+mod progress;
+mod properties;
 mod random;
 mod rejects;
 mod schema;
