@@ -9,3 +9,4 @@ mod raws;
 mod sabotages;
 mod stories;
 mod support;
+mod transcripts;
