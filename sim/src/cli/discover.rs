@@ -7,7 +7,7 @@ use std::str::FromStr;
 use globset::GlobMatcher;
 use ignore::WalkBuilder;
 
-use super::engine::Loaded;
+use super::engine;
 use super::exit::Failure;
 
 /// Folders that hold other things than scenarios.
@@ -21,21 +21,6 @@ pub(crate) const WRONG_ON_PURPOSE: &[&str] = &["invalid"];
 pub(crate) struct Found {
     /// Its path as messages write it: as the user named it, with forward slashes.
     pub(crate) path: String,
-    /// The line behind the colon.
-    pub(crate) line: Option<u32>,
-}
-
-impl Found {
-    /// A line must be one of the file's steps.
-    pub(crate) fn check_line(&self, loaded: &Loaded) -> Result<(), Failure> {
-        match self.line {
-            Some(line) if loaded.scenario.span_of_line(line).is_none() => {
-                let message = format!("no step stands on line {line} of {}", self.path);
-                Err(Failure::usage(message))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
 }
 
 /// A glob on the command line.
@@ -73,27 +58,26 @@ pub(crate) fn find(paths: &[String], skipped: &'static [&str]) -> Result<Vec<Fou
 fn find_one(text: &str, skipped: &'static [&str]) -> Result<Vec<Found>, Failure> {
     let path = Path::new(text);
     if path.is_file() {
-        return Ok(vec![Found { path: shown(path), line: None }]);
+        return Ok(vec![Found { path: shown(path) }]);
     }
     if path.is_dir() {
-        return Ok(walk(path, skipped)?
-            .into_iter()
-            .map(|path| Found { path, line: None })
-            .collect());
+        return Ok(walk(path, skipped)?.into_iter().map(|path| Found { path }).collect());
     }
     if let Some((path, line)) = with_line(text) {
-        return Ok(vec![Found { path: shown(path), line: Some(line) }]);
+        let path = shown(path);
+        has_line(&path, line)?;
+        return Ok(vec![Found { path }]);
     }
     if text.contains(['*', '?', '[', '{']) {
         let glob: Glob = text.parse().map_err(Failure::usage)?;
         let files = walk(&base(path), skipped)?.into_iter().filter(|path| glob.matches(path));
-        return Ok(files.map(|path| Found { path, line: None }).collect());
+        return Ok(files.map(|path| Found { path }).collect());
     }
     Err(Failure::usage(format!("there is no file or folder `{text}`")))
 }
 
 /// `file.yaml:LINE` or `file.yaml:LINE:COLUMN`, as messages print it.
-fn with_line(text: &str) -> Option<(&Path, u32)> {
+fn with_line(text: &str) -> Option<(&Path, usize)> {
     let (rest, last) = text.rsplit_once(':')?;
     let last = last.parse().ok()?;
     if Path::new(rest).is_file() {
@@ -102,6 +86,17 @@ fn with_line(text: &str) -> Option<(&Path, u32)> {
     let (file, line) = rest.rsplit_once(':')?;
     let line = line.parse().ok()?;
     Path::new(file).is_file().then(|| (Path::new(file), line))
+}
+
+/// A file is one scenario, so that each of its lines chooses it; others are a mistake.
+fn has_line(path: &str, line: usize) -> Result<(), Failure> {
+    let lines = engine::read_text(Path::new(path))?.lines().count();
+    if (1..=lines).contains(&line) {
+        return Ok(());
+    }
+    let count = if lines == 1 { "one line".to_owned() } else { format!("{lines} lines") };
+    let failure = Failure::usage(format!("there is no line {line} in {path}: it has {count}"));
+    Err(failure.help(format!("a file is one scenario: `{path}` means all of it")))
 }
 
 /// The folder in front of the first part with a wildcard.
@@ -172,15 +167,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_follow() {
+    fn a_line_of_the_file_may_follow() {
         let folder = tree();
-        let found =
-            find(&[format!("{}/a.yaml:12", folder.path().display())], NOT_SCENARIOS).unwrap();
-        assert_eq!(found[0].line, Some(12));
-        let found =
-            find(&[format!("{}/a.yaml:12:5", folder.path().display())], NOT_SCENARIOS).unwrap();
-        assert_eq!(found[0].line, Some(12));
-        assert!(find(&["nothing.yaml:12".to_owned()], NOT_SCENARIOS).is_err());
+        std::fs::write(folder.path().join("a.yaml"), "version: 1\nname: three\nsteps: []\n")
+            .unwrap();
+        for line in ["1", "3", "3:5", "2:999"] {
+            assert_eq!(names(folder.path(), &[&format!("a.yaml:{line}")]), ["a.yaml"], "{line}");
+        }
+        let wrong =
+            |line: &str| find(&[format!("{}/{line}", folder.path().display())], NOT_SCENARIOS);
+        for line in ["a.yaml:0", "a.yaml:4", "a.yaml:4:1", "b.yaml:1", "a.yaml:x", "no.yaml:1"] {
+            assert!(wrong(line).is_err(), "{line}");
+        }
+        // Also where the file is named twice.
+        let twice =
+            ["a.yaml", "a.yaml:4"].map(|name| format!("{}/{name}", folder.path().display()));
+        assert!(find(&twice, NOT_SCENARIOS).is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::tags::TagExpression;
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Which scenarios")]
 pub(crate) struct Selection {
-    /// Files, folders or globs; a file may end in :LINE [default: scenarios]
+    /// Files, folders or globs; FILE:LINE is the scenario of FILE [default: scenarios]
     #[arg(value_name = "PATH", help_heading = None::<&'static str>)]
     pub(crate) paths: Vec<String>,
     /// Only scenarios whose tags match, as in 'rooms and not slow'
@@ -103,7 +103,6 @@ impl Selection {
         for found in self.files(&context.config)? {
             match super::engine::load_file(&found.path)? {
                 Ok(loaded) => {
-                    found.check_line(&loaded)?;
                     let scenario = &loaded.scenario;
                     let by_tag = tag.as_ref().is_none_or(|tag| tag.value.matches(scenario.tags()));
                     let matches =

@@ -241,11 +241,4 @@ impl Scenario {
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
-
-    /// Where the step stands that begins on this line or covers it.
-    #[must_use]
-    pub fn span_of_line(&self, line: u32) -> Option<&Span> {
-        let above = self.steps.iter().map(|step| &step.span);
-        above.filter(|span| span.line <= line).max_by_key(|span| span.line)
-    }
 }

@@ -50,7 +50,7 @@ fn usage_is_2() {
         "run --report pdf=a.pdf",
         "run --network udp",
         "run nothing.yaml",
-        "run scenarios/good.yaml:1",
+        "run scenarios/good.yaml:999",
         "run --profile nightly",
         "run --config wrong.toml",
         "run --failed --seed 1",
