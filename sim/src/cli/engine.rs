@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) slack: Duration,
     /// A bug to plant.
     pub(crate) sabotage: Option<Sabotage>,
+    /// When runs are stopped, in virtual time.
+    pub(crate) until: Option<Duration>,
     /// Whether each run has a process of its own.
     pub(crate) isolate: bool,
 }
@@ -62,7 +64,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 /// Makes every random choice.
 pub(crate) fn plan(loaded: &Loaded, seed: u64, world: &World) -> Plan {
     let options = PlanOptions { network: world.network.links, sabotage: world.sabotage };
-    let plan = loaded.scenario.plan(seed, &options);
+    let mut plan = loaded.scenario.plan(seed, &options);
+    plan.bounds.max_virtual = plan.bounds.max_virtual.min(world.until.unwrap_or(Duration::MAX));
     if world.kind().is_real() { plan.relaxed(world.slack) } else { plan }
 }
 

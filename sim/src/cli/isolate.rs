@@ -39,6 +39,9 @@ fn started(plan: &Plan, world: &World, max_wall: Duration) -> io::Result<History
         command.args(["--network", &links]);
     }
     command.args(world.sabotage.map(|bug| format!("--sabotage={}", bug.name())));
+    if let Some(until) = world.until {
+        command.arg("--until").arg(overheard::duration::display(until));
+    }
     command.arg("--").arg(&plan.file);
     // What a server prints is not for those who read results.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);

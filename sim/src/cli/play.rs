@@ -155,15 +155,17 @@ fn told(job: &Job, manner: &Manner, played: Played) -> Run {
         let help = format!("replay: {}", run.replay);
         run.story = match &run.trouble {
             Some(title) => story::trouble(title, &details, &help, run.trace.as_deref()),
-            None => story_of(job, &played, &mut run),
+            None => story_of(job, manner, &played, &mut run),
         };
     }
     run.verdict = Some(played.verdict);
     run
 }
 
-fn story_of(job: &Job, played: &Played, run: &mut Run) -> Text {
-    if let Some(finding) = played.verdict.findings.first() {
+fn story_of(job: &Job, manner: &Manner, played: &Played, run: &mut Run) -> Text {
+    // Only `replay` tells a story up to a time, and only our own server can be replayed.
+    let is_ours = manner.world.named == Named::BuiltIn;
+    if let Some(finding) = played.verdict.findings.first().filter(|_| is_ours) {
         let until = overheard::duration::display(Duration::from_nanos(finding.t));
         run.replay = format!("{} --until {until}", run.replay);
     }
@@ -286,6 +288,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use overheard::history::{EndReason, What};
     use overheard::report::Status;
     use overheard::scenario::load;
     use overheard::verdict::{Outcome, Verdict};
@@ -295,6 +298,7 @@ mod tests {
     use crate::cli::engine::{self, World};
     use crate::cli::pool::Trouble;
     use crate::cli::suite::exit_of;
+    use crate::cli::target::Named;
 
     const TEXT: &str = "version: 1\nname: nothing\nclients: [alice]\n\
                         steps: [{ advance: { by: 1s } }]\n";
@@ -360,6 +364,37 @@ mod tests {
             "overheard replay a.yaml --seed 0x1 --network memory,wifi"
         );
         assert_eq!(quoted("-x.yaml"), "'-x.yaml'");
+    }
+
+    #[test]
+    fn a_run_stops_when_it_is_told_to() {
+        let (job, manner, _) = job();
+        let end = |until| {
+            let world = World { until, ..manner.world.clone() };
+            let history =
+                engine::run(&engine::plan(&job.loaded, 1, &world), &world, manner.max_wall);
+            let last = history.events.last().unwrap();
+            (last.t, matches!(last.what, What::End { reason: EndReason::Bound(_) }))
+        };
+        assert_eq!(end(Some(Duration::from_millis(700))), (700_000_000, true));
+        assert!(!end(Some(Duration::from_secs(600))).1);
+        // No later than the file says.
+        let world = World { until: Some(Duration::from_secs(7_200)), ..World::default() };
+        let plan = engine::plan(&job.loaded, 1, &world);
+        assert_eq!(plan.bounds.max_virtual, Duration::from_secs(3_600));
+    }
+
+    #[test]
+    fn only_what_can_be_replayed_is_told_up_to_a_time() {
+        let (_, ours, _) = job();
+        let named = Named::Url("http://127.0.0.1:3000".to_owned());
+        let theirs = Manner { world: World { named, ..ours.world.clone() }, ..ours.clone() };
+        let text = "version: 1\nname: deaf\nclients: [alice]\nsteps:\n  - emit: { from: alice, event: echo, args: [1], ack: [no] }\n";
+        let loaded = Arc::new(load("a.yaml", text, &|_| Err(String::new())).unwrap());
+        let job = Job { loaded, seed: 1, twice: false };
+        let help = |manner| super::play(&job, manner).replay;
+        assert!(help(&ours).contains(" replay ") && help(&ours).contains(" --until "));
+        assert!(help(&theirs).contains(" run ") && !help(&theirs).contains("--until"));
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn manner(settings: &Settings) -> Result<Manner, Failure> {
         named: settings.live.target.clone(),
         slack: settings.live.slack.0,
         sabotage: settings.sabotage,
+        until: settings.until,
         isolate: settings.isolate,
     };
     Ok(Manner {

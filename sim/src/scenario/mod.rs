@@ -16,6 +16,7 @@ mod instance;
 mod labels;
 mod lint;
 mod node;
+mod retell;
 mod schema;
 mod server;
 mod steps;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use cx::Cx;
 pub use format::format;
+pub use retell::retell;
 pub use schema::schema;
 
 use crate::diagnostic::{Diagnostic, Severity, Sources};

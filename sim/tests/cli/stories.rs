@@ -46,6 +46,41 @@ fn traces_are_shown_and_drawn() {
 }
 
 #[test]
+fn a_trace_becomes_a_scenario_that_fails_as_it_did() {
+    let sandbox = Sandbox::new(&[("good", GOOD)]);
+    let run = |line: &str| sandbox.run(&words(line));
+    assert_eq!(run("run --sabotage sender-included").code, 1);
+    let trace = ".overheard/traces/scenarios.good-0x1.jsonl";
+    let written = run(&format!("new kept --from {trace}"));
+    assert_eq!((written.code, written.stdout.as_str()), (0, ""), "{}", written.stderr);
+    assert_eq!(run("check scenarios/kept.yaml").code, 0);
+    assert_eq!(run("fmt --check scenarios/kept.yaml").code, 0);
+    assert_eq!(run("run scenarios/kept.yaml").code, 0);
+    let again = run("run scenarios/kept.yaml --sabotage sender-included");
+    assert!(again.code == 1 && again.stderr.contains("OH0301"), "{}", again.stderr);
+    assert_eq!(run(&format!("new kept --from {trace}")).code, 2, "it is there already");
+    assert_eq!(run(&format!("new other --from {trace} --template room")).code, 2);
+    assert_eq!(run("new other --from nothing.jsonl").code, 2);
+    snapshot!("new-from-trace", sandbox.read("scenarios/kept.yaml"));
+}
+
+#[test]
+fn a_run_can_be_stopped_early() {
+    let sandbox = Sandbox::new(&[("bad", BAD)]);
+    let run = |line: &str| sandbox.run(&words(line));
+    for isolate in ["off", "on"] {
+        let early = run(&format!("run --until 20ms --isolate={isolate}"));
+        assert!(early.code == 5 && early.stderr.contains("OH0401"), "{}", early.stderr);
+        let late = run(&format!("run --until 1m --isolate={isolate}"));
+        assert!(late.code == 1 && late.stderr.contains("OH0353"), "{}", late.stderr);
+    }
+    for real in ["--network tcp", "--target http://127.0.0.1:9", "--start true"] {
+        let refused = run(&format!("run --until 20ms {real}"));
+        assert_eq!(refused.code, 2, "{real}: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn histories_are_judged_offline() {
     let sandbox = Sandbox::new(&[("bad", BAD), ("good", GOOD)]);
     sandbox.run(&words("run --trace on"));

@@ -6,6 +6,7 @@
 mod determinism;
 mod faults;
 mod raws;
+mod retold;
 mod sabotages;
 mod stories;
 mod support;

@@ -7,19 +7,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use overheard::check::judge;
 use overheard::history::{History, digest};
+use overheard::plan::{Plan, Step};
 use overheard::report::picture;
 use overheard::run::{NetworkKind, RunOptions, run};
 use overheard::scenario::{PlanOptions, load};
 use overheard::verdict::Verdict;
 
-const SEED: u64 = 0x5eed;
+pub(crate) const SEED: u64 = 0x5eed;
 
 /// One of each family, the shortest that shows what the family is about.
-const CANON: [&str; 13] = [
+pub(crate) const CANON: [&str; 13] = [
     "acks/late-answer-is-too-late",
     "binary/nested-bytes-keep-their-places",
     "chat/two-conversations-do-not-mix",
@@ -48,12 +49,22 @@ fn canonical_stories_are_told_as_ever() {
     });
 }
 
-fn transcript(name: &str) -> String {
+/// The file of a scenario.
+pub(crate) fn file_of(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../scenarios/{name}.yaml"))
+}
+
+/// The plan of a scenario, with the seed of all of them.
+pub(crate) fn plan_of(name: &str) -> Plan {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text_of = |path: &str| fs::read_to_string(root.join(path)).map_err(|why| why.to_string());
-    let file = format!("scenarios/{name}.yaml");
-    let loaded = load(&file, &text_of(&file).unwrap(), &text_of);
-    let plan = loaded.unwrap().scenario.plan(SEED, &PlanOptions::default());
+    let text = fs::read_to_string(file_of(name)).unwrap();
+    let loaded = load(&format!("scenarios/{name}.yaml"), &text, &text_of);
+    loaded.unwrap().scenario.plan(SEED, &PlanOptions::default())
+}
+
+fn transcript(name: &str) -> String {
+    let plan = plan_of(name);
     let options = RunOptions { network: NetworkKind::Turmoil, ..RunOptions::default() };
     let history = run(&plan, &options);
     let verdict = judge(&plan, &history);
@@ -64,7 +75,7 @@ fn transcript(name: &str) -> String {
 }
 
 /// Lines of the file without its name, which is in the first line.
-fn places(steps: &[overheard::plan::Step]) -> BTreeMap<u32, String> {
+fn places(steps: &[Step]) -> BTreeMap<u32, String> {
     let line = |place: String| place.rsplit_once(':').unwrap().1.to_owned();
     let places = picture::places(steps).into_iter();
     places.map(|(step, place)| (step, format!("line {}", line(place)))).collect()

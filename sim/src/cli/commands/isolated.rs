@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use overheard::history;
 use overheard::plan::Sabotage;
 
+use super::replay::virtual_time;
 use super::run::sabotage;
 use crate::cli::config::Wall;
 use crate::cli::engine::{self, World};
@@ -33,6 +35,9 @@ pub(crate) struct IsolatedArgs {
     /// As in `run`
     #[arg(long, value_name = "TIME")]
     max_wall: Wall,
+    /// As in `run`
+    #[arg(long, value_name = "TIME", value_parser = virtual_time)]
+    until: Option<Duration>,
     /// Where the history goes
     #[arg(long, value_name = "FILE")]
     history: PathBuf,
@@ -49,6 +54,7 @@ pub(crate) fn execute(args: &IsolatedArgs) -> Outcome {
         network,
         target: target::own(network)?,
         sabotage: args.sabotage,
+        until: args.until,
         ..World::default()
     };
     let (seed, max_wall) = (args.seed, args.max_wall.0);

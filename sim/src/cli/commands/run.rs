@@ -2,10 +2,12 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use overheard::plan::Sabotage;
 
+use super::replay::virtual_time;
 use crate::cli::choices::{self, NoTests, Progress, ReporterName, TraceKeeping, Verification};
 use crate::cli::config::{Profile, Wall};
 use crate::cli::context::Context;
@@ -76,6 +78,10 @@ pub(crate) struct How {
     #[arg(long, value_name = "WHICH", value_enum, num_args = 0..=1, require_equals = true,
           default_missing_value = "on", hide_possible_values = true)]
     pub(crate) verify_determinism: Option<Verification>,
+    /// Stop each run at this virtual time; what is open then is unknown
+    #[arg(long, value_name = "TIME", value_parser = virtual_time, conflicts_with_all = ["target", "start"],
+          hide_short_help = true)]
+    pub(crate) until: Option<Duration>,
     /// How long one run may take on the wall's clock
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub(crate) max_wall: Option<Wall>,
@@ -148,14 +154,15 @@ pub(crate) struct Settings {
     pub(crate) progress: Sourced<Progress>,
     pub(crate) reports: Vec<Sourced<ReportFile>>,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) until: Option<Duration>,
     pub(crate) isolate: bool,
 }
 
 /// How long one run may take unless somebody says otherwise.
-const MAX_WALL: Wall = Wall(std::time::Duration::from_secs(120));
+const MAX_WALL: Wall = Wall(Duration::from_secs(120));
 
 /// The same where time is real.
-const MAX_REAL: Wall = Wall(std::time::Duration::from_secs(300));
+const MAX_REAL: Wall = Wall(Duration::from_secs(300));
 
 impl Settings {
     /// Command line, environment, profiles, built in.
@@ -177,6 +184,10 @@ impl Settings {
             or(pick(how.network, config, |profile| profile.network), NetworkChoice::default());
         let live = Live::resolve(&args.target, network.value, context)?;
         let is_real = live.is_real;
+        if how.until.is_some() && is_real {
+            let why = "--until is a virtual time, and time is real over tcp";
+            return Err(Failure::usage(why).help("--max-wall ends a run on the wall's clock"));
+        }
         let jobs = pick_env(how.jobs, jobs, config, |profile| profile.jobs);
         let jobs = if is_real {
             let origin = jobs.as_ref().map_or(Origin::BuiltIn, |jobs| jobs.origin.clone());
@@ -223,6 +234,7 @@ impl Settings {
             },
             reports: ReportFile::resolve(&output.report, config),
             sabotage: how.sabotage,
+            until: how.until,
             isolate: how.isolate.unwrap_or_else(has_guest),
         })
     }
