@@ -4,6 +4,7 @@
 //! of the summary, so that the same seeds give the same text on every machine.
 
 pub mod conformance;
+pub mod drawn;
 pub mod github;
 pub mod html;
 pub mod human;

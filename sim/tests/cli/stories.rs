@@ -37,6 +37,11 @@ fn traces_are_shown_and_drawn() {
     let mermaid = sandbox.run(&["trace", "export", trace, "--to", "mermaid"]);
     assert!(mermaid.stdout.starts_with("sequenceDiagram\n"));
     snapshot!("trace-mermaid", mermaid.stdout);
+    let svg = sandbox.run(&["trace", "export", trace, "--to", "svg"]);
+    assert!(svg.stdout.starts_with("<svg ") && svg.stdout.ends_with("</svg>\n"));
+    assert!(svg.stdout.contains("bob hears nothing &lt;of it&gt; | at all"), "{}", svg.stdout);
+    let shiviz = sandbox.run(&["trace", "export", trace, "--to", "shiviz"]);
+    snapshot!("trace-shiviz", shiviz.stdout);
     let chrome = sandbox.run(&["trace", "export", trace, "--to", "chrome"]);
     let chrome: serde_json::Value = serde_json::from_str(&chrome.stdout).unwrap();
     assert!(chrome["traceEvents"].as_array().unwrap().len() > 20);

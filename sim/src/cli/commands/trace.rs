@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use overheard::history::{self, Event, History};
-use overheard::report::{html, picture};
+use overheard::report::{drawn, html, picture};
 
 use super::replay::{read_trace, virtual_time};
 use crate::cli::context::{Context, out, say};
@@ -27,7 +27,7 @@ enum TraceCommand {
         after_help = "Examples:\n  overheard trace show t.jsonl --client bob\n  overheard trace show t.jsonl --at 3.204ms --around 10"
     )]
     Show(ShowArgs),
-    /// Draw it: mermaid, chrome or html
+    /// Draw it: mermaid, chrome, html, svg or shiviz
     #[command(
         after_help = "Examples:\n  overheard trace export t.jsonl --to html -o t.html\n  overheard trace export t.jsonl --to mermaid --at 3.204ms"
     )]
@@ -70,7 +70,8 @@ struct ExportArgs {
     /// A trace
     #[arg(value_name = "FILE")]
     file: String,
-    /// mermaid (at most 60 messages), chrome (for chrome://tracing and Perfetto) or html (one page)
+    /// mermaid (at most 60 messages), chrome (for chrome://tracing and Perfetto), html (one page),
+    /// svg (at most 200 events) or shiviz (a log with vector clocks)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     to: Format,
     /// Write to this file instead of stdout
@@ -86,6 +87,8 @@ enum Format {
     Mermaid,
     Chrome,
     Html,
+    Svg,
+    Shiviz,
 }
 
 /// Runs the command.
@@ -132,6 +135,8 @@ fn export(args: &ExportArgs) -> Outcome {
         Format::Mermaid => picture::mermaid(&history, args.at.map(nanos)),
         Format::Chrome => picture::chrome(&history),
         Format::Html => html::page(&history, source(&history).as_deref()),
+        Format::Svg => drawn::svg(&history, args.at.map(nanos)),
+        Format::Shiviz => drawn::shiviz(&history),
     };
     match &args.output {
         Some(path) => files::write(path, &text)?,
