@@ -208,7 +208,7 @@ impl Story {
         let text = format!("m{number}");
         match one {
             Turn::Join { who, room, waits } => {
-                self.request(file, *who, "join", &[json!(name(*room))], *waits)
+                self.request(file, *who, "join", &[json!(name(*room))], *waits);
             }
             Turn::Leave { who, room, waits } => {
                 self.request(file, *who, "leave", &[json!(name(*room))], *waits);
@@ -263,10 +263,8 @@ impl Story {
             }
             Turn::Regroup { to, join, leave } => {
                 let (to, join, leave) = (named(to), json!([name(*join)]), json!([name(*leave)]));
-                step(
-                    file,
-                    &format!("move: {{ namespace: /, to: {to}, join: {join}, leave: {leave} }}"),
-                );
+                let all = format!("namespace: /, to: {to}, join: {join}, leave: {leave}");
+                step(file, &format!("move: {{ {all} }}"));
             }
             Turn::Kick { .. }
             | Turn::Reconnect { .. }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Case;
 use super::codes::STUCK;
 use super::sheet::{Sheet, concern, show_time};
-use crate::history::{Action, Operation, What};
+use crate::history::{Action, Event, Operation, What};
 use crate::oracle::facts::{Op, Pos};
 use crate::oracle::names::index;
 use crate::plan::{self, Bounds, ServerAction};
@@ -89,23 +89,21 @@ fn entry(case: &Case<'_>, sheet: &mut Sheet, op: &Op) {
 /// Broadcasts that gather answers end with them, or without those that did not come in time.
 fn broadcasts(case: &Case<'_>, sheet: &mut Sheet) {
     let events = || (0_u32..).zip(case.facts.events);
-    let ends: BTreeMap<u64, Pos> = events()
-        .filter_map(|(pos, event)| match event.what {
-            What::BroadcastAcked { op, .. } => Some((op, pos)),
-            _ => None,
-        })
-        .collect();
+    let end = |(pos, event): (Pos, &Event)| {
+        if let What::BroadcastAcked { op, .. } = event.what { Some((op, pos)) } else { None }
+    };
+    let ends: BTreeMap<u64, Pos> = events().filter_map(end).collect();
     for (from, event) in events() {
         let What::Acted { op, action: Action::Broadcast { ack: true, .. } } = &event.what else {
             continue;
         };
         let step = event.step.and_then(|step| case.by_number.get(&step));
-        let gathering = step.map_or(GATHERING, |step| match &step.action {
-            plan::Action::Server(ServerAction::Broadcast { ack: Some((timeout, _)), .. }) => {
-                *timeout
-            }
-            _ => GATHERING,
-        });
+        let gathering = match step.map(|step| &step.action) {
+            Some(plan::Action::Server(ServerAction::Broadcast {
+                ack: Some((most, _)), ..
+            })) => *most,
+            Some(_) | None => GATHERING,
+        };
         let ended = ends.get(op).copied();
         let most = nanos(settle(case)).saturating_add(nanos(gathering));
         let what = "done with its broadcast";
