@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench loopback --features peers -- ROUNDS SECONDS` after `npm ci` in
 //! `benches/peers/node`. Each server is a process with one thread; each round asks each in turn, and
-//! ratios are of figures of the same round. `-- idle` measures 10,000 idle clients of our own.
+//! ratios are of figures of the same round. `-- idle N PATH` measures N idle clients of the server
+//! that PATH is the executable of.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 #[path = "loopback/crowd.rs"]
@@ -27,8 +28,11 @@ const CLIENTS: usize = 1_000;
 /// Clients that do nothing.
 const IDLE: usize = 10_000;
 
-/// How long a server is given to notice that everybody has gone.
-const FAREWELL: Duration = Duration::from_secs(3);
+/// The server that they are clients of.
+const EXECUTABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/overheard");
+
+/// How long a server is given to notice that everybody has gone, and to give back what they needed.
+const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Broadcasts in flight.
 const IN_FLIGHT: [usize; 3] = [1, 8, 64];
@@ -43,7 +47,9 @@ fn main() -> io::Result<()> {
     match words.first() {
         Some(&servers::OVERHEARD) => servers::overheard(),
         Some(&servers::SOCKETIOXIDE) => socketioxide_server::serve(),
-        Some(&"idle") => measure(idle(number(1, IDLE))),
+        Some(&"idle") => {
+            measure(idle(number(1, IDLE), words.get(2).copied().unwrap_or(EXECUTABLE)))
+        }
         _ => measure(compare(number(0, 5), number(1, 3) as u64)),
     }
 }
@@ -125,12 +131,12 @@ fn print(rounds: &[Vec<Round>]) {
     }
 }
 
-/// What ten thousand clients cost that do nothing, and whether one among them is answered.
-async fn idle(clients: usize) -> io::Result<()> {
-    let system = &SYSTEMS[0];
-    let process = Process::start(system)?;
+/// What clients cost that do nothing, and what is left of that when they have gone.
+async fn idle(clients: usize, executable: &str) -> io::Result<()> {
+    let publish = SYSTEMS[0].publish;
+    let process = Process::executable(executable)?;
     let before = process.resident();
-    let crowd = Crowd::connect(process.address(), clients, system.publish).await?;
+    let crowd = Crowd::connect(process.address(), clients, publish).await?;
     let held = process.resident() - before;
     println!("{clients} idle clients: {:.1} KiB each", held / 1024.0 / clients as f64);
     let cpu = process.cpu_seconds();
@@ -139,13 +145,15 @@ async fn idle(clients: usize) -> io::Result<()> {
     drop(crowd);
     tokio::time::sleep(FAREWELL).await;
     let kept = process.resident() - before;
-    let crowd = Crowd::connect(process.address(), clients, system.publish).await?;
+    let crowd = Crowd::connect(process.address(), clients, publish).await?;
     let again = process.resident() - before;
     drop(crowd);
-    // The allocator keeps what it was given for the next ones.
-    let [held, kept, again] = [held, kept, again].map(|bytes| bytes / f64::from(1 << 20));
+    tokio::time::sleep(FAREWELL).await;
+    let kept_again = process.resident() - before;
+    let mebibytes = [before, held, kept, again, kept_again].map(|bytes| bytes / f64::from(1 << 20));
     println!(
-        "MiB with them, when they have gone, and with as many again: {held:.1} {kept:.1} {again:.1}"
+        "MiB before; and more than that with them, when they have gone, with as many again, when they \
+         have gone, too: {mebibytes:.1?}"
     );
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(system: &System) -> io::Result<Self> {
-        let mut command = match system.program {
+        let command = match system.program {
             Program::This(argument) => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.arg(argument);
@@ -84,6 +84,17 @@ impl Process {
                 command
             }
         };
+        Self::run(system.name, command)
+    }
+
+    /// Our server as it is shipped, with its own allocator.
+    pub(crate) fn executable(path: &str) -> io::Result<Self> {
+        let mut command = Command::new(path);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null());
+        Self::run(path, command)
+    }
+
+    fn run(name: &str, mut command: Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -91,7 +102,6 @@ impl Process {
         }
         let address = line.trim_end().strip_prefix("listening on http://");
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
-            let name = system.name;
             return Err(io::Error::other(format!("{name} does not start: it says {line:?}")));
         };
         Ok(Self { child, address })

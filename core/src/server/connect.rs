@@ -33,7 +33,7 @@ impl Server {
             connect_timer: Some(timer),
             destroyed: false,
         };
-        self.clients.insert(conn.0, client);
+        self.clients.insert(conn.0, Box::new(client));
     }
 
     /// No namespace was joined in time: close, unless one was (`SIO-CONN-04`).

@@ -196,7 +196,8 @@ pub struct Server {
     now: Instant,
     namespaces: SlotMap<DefaultKey, Namespace>,
     by_name: HashMap<SmolStr, NspId, KeyedState>,
-    clients: SecondaryMap<DefaultKey, Client>,
+    /// Boxed, so that a place whose connection has gone costs little: the map never shrinks.
+    clients: SecondaryMap<DefaultKey, Box<Client>>,
     pending_events: BTreeMap<EventTicket, PendingEvent>,
     pending_namespaces: BTreeMap<NamespaceTicket, namespace::Request>,
     /// Acks of broadcasts whose namespace was removed meanwhile.

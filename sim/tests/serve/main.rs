@@ -6,6 +6,8 @@
 
 mod hostile;
 mod limits;
+#[cfg(all(feature = "jemalloc", target_os = "linux"))]
+mod memory;
 mod options;
 mod shutdown;
 mod site;
