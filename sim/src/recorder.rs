@@ -61,9 +61,9 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Places of what nobody has claimed.
-    pub(crate) fn unclaimed(&self) -> impl Iterator<Item = usize> + '_ {
-        (self.first..self.events.len()).filter(|place| !self.is_claimed(*place))
+    /// Places of what nobody has claimed, from one on.
+    pub(crate) fn unclaimed(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        (self.first.max(from)..self.events.len()).filter(|place| !self.is_claimed(*place))
     }
 
     fn is_claimed(&self, place: usize) -> bool {
