@@ -124,7 +124,20 @@ pub fn write_line(text: &mut String, event: &Event) {
 
 /// A line of a history. All its types can be written: no map has keys that are not text.
 pub(super) fn to_json(line: &impl Serialize) -> String {
-    serde_json::to_string(line).unwrap_or_else(|error| format!("{{\"unwritable\":\"{error}\"}}"))
+    serde_json::to_string(line).unwrap_or_else(|error| unwritable(&error))
+}
+
+/// The same behind other bytes.
+pub(super) fn append_json(bytes: &mut Vec<u8>, line: &impl Serialize) {
+    let before = bytes.len();
+    if let Err(error) = serde_json::to_writer(&mut *bytes, line) {
+        bytes.truncate(before);
+        bytes.extend_from_slice(unwritable(&error).as_bytes());
+    }
+}
+
+fn unwritable(error: &serde_json::Error) -> String {
+    format!("{{\"unwritable\":\"{error}\"}}")
 }
 
 /// The first place where two histories differ.
