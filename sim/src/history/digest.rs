@@ -53,12 +53,10 @@ impl fmt::Display for Digest {
 pub fn digest(history: &History) -> Digest {
     let mut digest = Digest::default();
     digest.header(&history.header);
-    let mut line = Vec::new();
-    for event in &history.events {
-        line.clear();
-        lines::append_json(&mut line, event);
-        line.push(b'\n');
-        digest.bytes(&line);
+    let mut lines = lines::Lines::of(history);
+    while let Some(line) = lines.next_line() {
+        digest.bytes(line);
+        digest.bytes(b"\n");
     }
     digest
 }
