@@ -17,17 +17,26 @@ use turmoil::net::{TcpListener, TcpStream};
 use crate::traffic::{FRAME, RACKS, Speaker, Traffic};
 use crate::{Figure, Watch};
 
-const SERVER: &str = "server";
-const PORT: u16 = 80;
+pub(crate) const SERVER: &str = "server";
+pub(crate) const PORT: u16 = 80;
 
 /// Bytes of a frame's length.
 const PREFIX: usize = size_of::<u32>();
 
 /// When the talking begins: everybody has come in.
-const BEGIN: Duration = Duration::from_secs(1);
+pub(crate) const BEGIN: Duration = Duration::from_secs(1);
 
-/// Plays it.
-pub(crate) fn run(traffic: &Traffic, tick: Duration) -> io::Result<Figure> {
+/// Plays it with this server and these clients.
+pub(crate) fn run<S, C>(
+    traffic: &Traffic,
+    tick: Duration,
+    serve: fn(Traffic) -> S,
+    client: fn(Traffic, Rc<Cell<u64>>) -> C,
+) -> io::Result<Figure>
+where
+    S: Future<Output = turmoil::Result> + 'static,
+    C: Future<Output = turmoil::Result> + 'static,
+{
     let started = Watch::start();
     let (traffic, heard) = (*traffic, Rc::new(Cell::new(0)));
     // As ours: what turmoil adds to the delays of connections is nothing but its ticks.
@@ -79,7 +88,7 @@ impl Room {
     }
 }
 
-async fn serve(traffic: Traffic) -> turmoil::Result {
+pub(crate) async fn serve(traffic: Traffic) -> turmoil::Result {
     let room = Rc::new(Room::default());
     let begin = Instant::now() + BEGIN;
     let listener = TcpListener::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)).await?;
@@ -122,7 +131,7 @@ async fn write(line: Rc<Line>, mut writes: OwnedWriteHalf) -> io::Result<()> {
     }
 }
 
-async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> io::Result<()> {
+pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::Result {
     let begin = Instant::now() + BEGIN;
     let stream = TcpStream::connect((SERVER, PORT)).await?;
     let (mut reads, mut writes) = stream.into_split();
