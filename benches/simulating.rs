@@ -83,8 +83,7 @@ struct Watch(Duration);
 
 impl Watch {
     fn start() -> Self {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
-        Self(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+        Self(clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default())
     }
 
     fn seconds(self) -> f64 {

@@ -23,6 +23,11 @@ pub(crate) const PORT: u16 = 80;
 /// Bytes of a frame's length.
 const PREFIX: usize = size_of::<u32>();
 
+/// What stands in front of a payload of that many bytes.
+fn prefix(bytes: usize) -> [u8; PREFIX] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
+}
+
 /// When the talking begins: everybody has come in.
 pub(crate) const BEGIN: Duration = Duration::from_secs(1);
 
@@ -81,7 +86,7 @@ impl Room {
     fn say(&self, payload: &[u8]) {
         for line in self.0.borrow().iter() {
             let mut pending = line.pending.borrow_mut();
-            pending.extend((payload.len() as u32).to_be_bytes());
+            pending.extend(prefix(payload.len()));
             pending.extend_from_slice(payload);
             line.news.notify_one();
         }
@@ -107,7 +112,7 @@ pub(crate) async fn serve(traffic: Traffic) -> turmoil::Result {
 
 async fn speak(traffic: Traffic, begin: Instant, room: Rc<Room>) {
     for time in 0..traffic.times {
-        sleep_until(begin + traffic.every * time as u32).await;
+        sleep_until(begin + traffic.every * time).await;
         room.say(&[b'x'; FRAME - PREFIX]);
     }
 }
@@ -137,10 +142,10 @@ pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::R
     let (mut reads, mut writes) = stream.into_split();
     if traffic.speaker == Speaker::Clients {
         spawn_local(async move {
-            let mut frame = (FRAME as u32 - PREFIX as u32).to_be_bytes().to_vec();
+            let mut frame = prefix(FRAME - PREFIX).to_vec();
             frame.resize(FRAME, b'x');
             for time in 0..traffic.times {
-                sleep_until(begin + traffic.every * time as u32).await;
+                sleep_until(begin + traffic.every * time).await;
                 writes.write_all(&frame).await?;
             }
             // The line stays open: somebody may still have something to say.
@@ -152,7 +157,7 @@ pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::R
         take_frames(&mut bytes, |payload| count += usize::from(payload.len() == FRAME - PREFIX));
     }
     heard.set(heard.get() + count as u64);
-    sleep_until(begin + traffic.every * traffic.times as u32).await;
+    sleep_until(begin + traffic.every * traffic.times).await;
     Ok(())
 }
 

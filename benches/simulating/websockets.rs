@@ -44,8 +44,8 @@ impl Room {
 }
 
 /// Thousands of connections with little to say on each.
-fn config() -> Option<WebSocketConfig> {
-    Some(WebSocketConfig::default().read_buffer_size(4096))
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4096)
 }
 
 fn text() -> Result<Utf8Bytes, Error> {
@@ -67,7 +67,7 @@ pub(crate) async fn serve(traffic: Traffic) -> turmoil::Result {
 }
 
 async fn enter(room: Rc<Room>, stream: TcpStream) -> Result<(), Error> {
-    let (writes, reads) = accept_async_with_config(stream, config()).await?.split();
+    let (writes, reads) = accept_async_with_config(stream, Some(config())).await?.split();
     let line = Rc::new(Line::default());
     room.0.borrow_mut().push(line.clone());
     spawn_local(write(line, writes));
@@ -76,7 +76,7 @@ async fn enter(room: Rc<Room>, stream: TcpStream) -> Result<(), Error> {
 
 async fn speak(traffic: Traffic, begin: Instant, room: Rc<Room>) -> Result<(), Error> {
     for time in 0..traffic.times {
-        sleep_until(begin + traffic.every * time as u32).await;
+        sleep_until(begin + traffic.every * time).await;
         room.say(&text()?);
     }
     Ok(())
@@ -108,12 +108,12 @@ async fn write(line: Rc<Line>, mut writes: SplitSink<Socket, Message>) -> Result
 pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::Result {
     let begin = Instant::now() + BEGIN;
     let stream = TcpStream::connect((SERVER, PORT)).await?;
-    let opened = client_async_with_config(format!("ws://{SERVER}/"), stream, config()).await;
+    let opened = client_async_with_config(format!("ws://{SERVER}/"), stream, Some(config())).await;
     let (mut writes, mut reads) = opened.map_err(io::Error::other)?.0.split();
     if traffic.speaker == Speaker::Clients {
         spawn_local(async move {
             for time in 0..traffic.times {
-                sleep_until(begin + traffic.every * time as u32).await;
+                sleep_until(begin + traffic.every * time).await;
                 writes.send(Message::Text(text()?)).await?;
             }
             // The line stays open: somebody may still have something to say.
@@ -127,6 +127,6 @@ pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::R
         count += usize::from(message.map_err(io::Error::other)?.len() == FRAME - HEADER);
     }
     heard.set(heard.get() + count as u64);
-    sleep_until(begin + traffic.every * traffic.times as u32).await;
+    sleep_until(begin + traffic.every * traffic.times).await;
     Ok(())
 }
