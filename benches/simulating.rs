@@ -15,6 +15,8 @@ mod heap;
 mod ours;
 #[path = "simulating/traffic.rs"]
 mod traffic;
+#[path = "simulating/websockets.rs"]
+mod websockets;
 
 use std::io;
 use std::process::Command;
@@ -24,6 +26,9 @@ use overheard::run::NetworkKind;
 use rustix::time::{ClockId, clock_gettime};
 use traffic::{TRAFFIC, Traffic};
 
+/// Milliseconds of a tick of ours.
+const TICK: u64 = 10;
+
 /// The first argument of a process that is measured.
 const ONE: &str = "one";
 
@@ -32,6 +37,8 @@ const ONE: &str = "one";
 enum System {
     /// turmoil, at ticks of so many milliseconds.
     Turmoil(u64),
+    /// The same with WebSockets, at the ticks that ours has.
+    WebSockets,
     /// One runtime whose clock is paused.
     Paused,
     /// Ours: played, written down, hashed and judged.
@@ -39,9 +46,10 @@ enum System {
 }
 
 /// Each after the bare run that it is compared with.
-const SYSTEMS: [System; 5] = [
+const SYSTEMS: [System; 6] = [
     System::Turmoil(1),
-    System::Turmoil(10),
+    System::Turmoil(TICK),
+    System::WebSockets,
     System::Ours(NetworkKind::Turmoil),
     System::Paused,
     System::Ours(NetworkKind::Memory),
@@ -51,6 +59,7 @@ impl System {
     fn name(self) -> String {
         match self {
             Self::Turmoil(tick) => format!("bare turmoil, ticks of {tick} ms"),
+            Self::WebSockets => format!("the same with WebSockets, {TICK} ms"),
             Self::Paused => "bare tokio, paused clock".to_owned(),
             Self::Ours(network) => format!("ours on {}", network.name()),
         }
@@ -59,9 +68,9 @@ impl System {
     /// The place of the bare run beside it.
     fn base(self) -> usize {
         let base = match self {
-            Self::Turmoil(_) | Self::Ours(NetworkKind::Turmoil | NetworkKind::Tcp) => {
-                Self::Turmoil(10)
-            }
+            Self::Turmoil(_)
+            | Self::WebSockets
+            | Self::Ours(NetworkKind::Turmoil | NetworkKind::Tcp) => Self::Turmoil(TICK),
             Self::Paused | Self::Ours(NetworkKind::Memory) => Self::Paused,
         };
         SYSTEMS.iter().position(|system| *system == base).unwrap_or_default()
@@ -74,8 +83,7 @@ struct Watch(Duration);
 
 impl Watch {
     fn start() -> Self {
-        let time = clock_gettime(ClockId::ProcessCPUTime);
-        Self(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+        Self(clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default())
     }
 
     fn seconds(self) -> f64 {
@@ -138,7 +146,13 @@ fn one(traffic: &str, system: &str) -> io::Result<()> {
     let place = |word: &str| word.parse::<usize>().map_err(io::Error::other);
     let traffic = TRAFFIC.get(place(traffic)?).ok_or_else(unknown)?;
     let mut figure = match *SYSTEMS.get(place(system)?).ok_or_else(unknown)? {
-        System::Turmoil(tick) => eddies::run(traffic, Duration::from_millis(tick))?,
+        System::Turmoil(tick) => {
+            eddies::run(traffic, Duration::from_millis(tick), eddies::serve, eddies::client)?
+        }
+        System::WebSockets => {
+            let tick = Duration::from_millis(TICK);
+            eddies::run(traffic, tick, websockets::serve, websockets::client)?
+        }
         System::Paused => heap::run(traffic)?,
         System::Ours(network) => ours::run(traffic, network)?,
     };

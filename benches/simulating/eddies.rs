@@ -17,17 +17,31 @@ use turmoil::net::{TcpListener, TcpStream};
 use crate::traffic::{FRAME, RACKS, Speaker, Traffic};
 use crate::{Figure, Watch};
 
-const SERVER: &str = "server";
-const PORT: u16 = 80;
+pub(crate) const SERVER: &str = "server";
+pub(crate) const PORT: u16 = 80;
 
 /// Bytes of a frame's length.
 const PREFIX: usize = size_of::<u32>();
 
-/// When the talking begins: everybody has come in.
-const BEGIN: Duration = Duration::from_secs(1);
+/// What stands in front of a payload of that many bytes.
+fn prefix(bytes: usize) -> [u8; PREFIX] {
+    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
+}
 
-/// Plays it.
-pub(crate) fn run(traffic: &Traffic, tick: Duration) -> io::Result<Figure> {
+/// When the talking begins: everybody has come in.
+pub(crate) const BEGIN: Duration = Duration::from_secs(1);
+
+/// Plays it with this server and these clients.
+pub(crate) fn run<S, C>(
+    traffic: &Traffic,
+    tick: Duration,
+    serve: fn(Traffic) -> S,
+    client: fn(Traffic, Rc<Cell<u64>>) -> C,
+) -> io::Result<Figure>
+where
+    S: Future<Output = turmoil::Result> + 'static,
+    C: Future<Output = turmoil::Result> + 'static,
+{
     let started = Watch::start();
     let (traffic, heard) = (*traffic, Rc::new(Cell::new(0)));
     // As ours: what turmoil adds to the delays of connections is nothing but its ticks.
@@ -72,14 +86,14 @@ impl Room {
     fn say(&self, payload: &[u8]) {
         for line in self.0.borrow().iter() {
             let mut pending = line.pending.borrow_mut();
-            pending.extend((payload.len() as u32).to_be_bytes());
+            pending.extend(prefix(payload.len()));
             pending.extend_from_slice(payload);
             line.news.notify_one();
         }
     }
 }
 
-async fn serve(traffic: Traffic) -> turmoil::Result {
+pub(crate) async fn serve(traffic: Traffic) -> turmoil::Result {
     let room = Rc::new(Room::default());
     let begin = Instant::now() + BEGIN;
     let listener = TcpListener::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), PORT)).await?;
@@ -98,7 +112,7 @@ async fn serve(traffic: Traffic) -> turmoil::Result {
 
 async fn speak(traffic: Traffic, begin: Instant, room: Rc<Room>) {
     for time in 0..traffic.times {
-        sleep_until(begin + traffic.every * time as u32).await;
+        sleep_until(begin + traffic.every * time).await;
         room.say(&[b'x'; FRAME - PREFIX]);
     }
 }
@@ -122,16 +136,16 @@ async fn write(line: Rc<Line>, mut writes: OwnedWriteHalf) -> io::Result<()> {
     }
 }
 
-async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> io::Result<()> {
+pub(crate) async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> turmoil::Result {
     let begin = Instant::now() + BEGIN;
     let stream = TcpStream::connect((SERVER, PORT)).await?;
     let (mut reads, mut writes) = stream.into_split();
     if traffic.speaker == Speaker::Clients {
         spawn_local(async move {
-            let mut frame = (FRAME as u32 - PREFIX as u32).to_be_bytes().to_vec();
+            let mut frame = prefix(FRAME - PREFIX).to_vec();
             frame.resize(FRAME, b'x');
             for time in 0..traffic.times {
-                sleep_until(begin + traffic.every * time as u32).await;
+                sleep_until(begin + traffic.every * time).await;
                 writes.write_all(&frame).await?;
             }
             // The line stays open: somebody may still have something to say.
@@ -143,7 +157,7 @@ async fn client(traffic: Traffic, heard: Rc<Cell<u64>>) -> io::Result<()> {
         take_frames(&mut bytes, |payload| count += usize::from(payload.len() == FRAME - PREFIX));
     }
     heard.set(heard.get() + count as u64);
-    sleep_until(begin + traffic.every * traffic.times as u32).await;
+    sleep_until(begin + traffic.every * traffic.times).await;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ async fn play(traffic: Traffic) -> io::Result<u64> {
     let (heap, sent) = (RefCell::default(), Cell::default());
     let network = Rc::new(Network { traffic, heap, sent, doors, news: Notify::new() });
     let begin = Instant::now();
-    let end = begin + traffic.every * traffic.times as u32;
+    let end = begin + traffic.every * traffic.times;
     spawn_local(carry(network.clone()));
     let mut clients = JoinSet::new();
     for (number, heard) in rooms.into_iter().enumerate() {
@@ -118,7 +118,7 @@ async fn serve(network: Rc<Network>, mut heard: UnboundedReceiver<Frame>) {
 async fn broadcast(network: Rc<Network>, begin: Instant) {
     let traffic = network.traffic;
     for time in 0..traffic.times {
-        sleep_until(begin + traffic.every * time as u32).await;
+        sleep_until(begin + traffic.every * time).await;
         network.send_to_all(&vec![b'x'; FRAME].into());
     }
 }
@@ -126,7 +126,7 @@ async fn broadcast(network: Rc<Network>, begin: Instant) {
 async fn speak(network: Rc<Network>, begin: Instant, client: usize) {
     let traffic = network.traffic;
     for time in 0..traffic.times {
-        sleep_until(begin + traffic.every * time as u32).await;
+        sleep_until(begin + traffic.every * time).await;
         network.send(client, traffic.clients, vec![b'x'; FRAME].into());
     }
 }

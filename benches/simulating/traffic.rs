@@ -24,7 +24,7 @@ pub(crate) struct Traffic {
     pub(crate) clients: usize,
     pub(crate) speaker: Speaker,
     /// How many times each speaker speaks.
-    pub(crate) times: usize,
+    pub(crate) times: u32,
     pub(crate) every: Duration,
 }
 
@@ -64,8 +64,8 @@ impl Traffic {
     /// What each client hears.
     pub(crate) const fn heard_by_each(&self) -> usize {
         match self.speaker {
-            Speaker::Clients => self.clients * self.times,
-            Speaker::Server => self.times,
+            Speaker::Clients => self.clients * self.times as usize,
+            Speaker::Server => self.times as usize,
         }
     }
 

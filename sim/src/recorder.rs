@@ -43,12 +43,45 @@ struct Notes {
     /// The time of the last thing that counts as news.
     news: u64,
     env: Env,
-    /// The last arguments that were received: often those of the next receiver, too.
-    args: Option<Args>,
+    shared: Shared,
     /// Emits of each client that the server has not accepted.
     sent: BTreeMap<(SmolStr, SmolStr), VecDeque<Sent>>,
     inboxes: BTreeMap<u32, Inbox>,
     states: BTreeMap<(u32, SmolStr), ConnectionState>,
+}
+
+/// Most lists of arguments that may be shared with somebody who has not received them yet.
+const MOST_SHARED: usize = 1024;
+
+/// Arguments that were received lately. What one has received the next one most often receives in
+/// the same order, perhaps without what it has said itself.
+#[derive(Debug, Default)]
+struct Shared {
+    recent: VecDeque<Args>,
+    /// How many were there before the first of them.
+    forgotten: usize,
+    /// How many there were when each client received its last ones.
+    seen: BTreeMap<u32, usize>,
+}
+
+impl Shared {
+    fn share(&mut self, client: u32, args: Vec<Value>) -> Args {
+        let seen = self.seen.entry(client).or_default();
+        let next = seen.saturating_sub(self.forgotten);
+        let last = self.recent.len().saturating_sub(1);
+        let is_known = |place: &usize| self.recent.get(*place).is_some_and(|known| **known == args);
+        let known = [next, next + 1, last].into_iter().find(is_known);
+        let place = known.unwrap_or_else(|| {
+            if self.recent.len() == MOST_SHARED {
+                self.recent.pop_front();
+                self.forgotten += 1;
+            }
+            self.recent.push_back(Arc::new(args));
+            self.recent.len() - 1
+        });
+        *seen = self.forgotten + place + 1;
+        self.recent[place].clone()
+    }
 }
 
 /// What a client has received, and what of it an `expect` has taken.
@@ -61,9 +94,9 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Places of what nobody has claimed.
-    pub(crate) fn unclaimed(&self) -> impl Iterator<Item = usize> + '_ {
-        (self.first..self.events.len()).filter(|place| !self.is_claimed(*place))
+    /// Places of what nobody has claimed, from one on.
+    pub(crate) fn unclaimed(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        (self.first.max(from)..self.events.len()).filter(|place| !self.is_claimed(*place))
     }
 
     fn is_claimed(&self, place: usize) -> bool {
@@ -283,17 +316,9 @@ impl Recorder {
         open.map(|op| op.waits_until).max().unwrap_or(0)
     }
 
-    /// Arguments to be shared with the next receivers of the same.
-    pub(crate) fn share(&self, args: Vec<Value>) -> Args {
-        let mut notes = self.0.notes.borrow_mut();
-        match &notes.args {
-            Some(known) if **known == args => known.clone(),
-            Some(_) | None => {
-                let args = Arc::new(args);
-                notes.args = Some(args.clone());
-                args
-            }
-        }
+    /// Arguments that a client has received, to be shared with the next receivers of the same.
+    pub(crate) fn share(&self, client: u32, args: Vec<Value>) -> Args {
+        self.0.notes.borrow_mut().shared.share(client, args)
     }
 
     /// A client's application is told of an event.

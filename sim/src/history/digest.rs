@@ -31,9 +31,14 @@ impl Digest {
 
     /// Adds a line as it is written, without its end.
     pub fn line(&mut self, line: &str) {
-        for byte in line.bytes().chain(std::iter::once(b'\n')) {
-            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(PRIME);
-        }
+        self.bytes(line.as_bytes());
+        self.bytes(b"\n");
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        let hash =
+            bytes.iter().fold(self.0, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME));
+        self.0 = hash;
     }
 }
 
@@ -48,8 +53,10 @@ impl fmt::Display for Digest {
 pub fn digest(history: &History) -> Digest {
     let mut digest = Digest::default();
     digest.header(&history.header);
-    for event in &history.events {
-        digest.event(event);
+    let mut lines = lines::Lines::of(history);
+    while let Some(line) = lines.next_line() {
+        digest.bytes(line);
+        digest.bytes(b"\n");
     }
     digest
 }

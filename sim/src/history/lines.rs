@@ -1,10 +1,14 @@
 //! Histories as JSON lines, and the first line in which two of them differ.
 
 use std::fmt;
+use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use overheard_core::value::Value;
 use serde::Serialize;
 
-use super::{Event, Header, History, VERSION};
+use super::{Event, Header, History, VERSION, What, values};
 
 /// A history that cannot be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +128,83 @@ pub fn write_line(text: &mut String, event: &Event) {
 
 /// A line of a history. All its types can be written: no map has keys that are not text.
 pub(super) fn to_json(line: &impl Serialize) -> String {
-    serde_json::to_string(line).unwrap_or_else(|error| format!("{{\"unwritable\":\"{error}\"}}"))
+    serde_json::to_string(line).unwrap_or_else(|error| unwritable(&error))
+}
+
+/// Lines of the events of a history, one after the other. Most events of a large one are deliveries
+/// of the same to many, whose arguments are made text only once.
+pub(super) struct Lines<'h> {
+    events: std::slice::Iter<'h, Event>,
+    line: Vec<u8>,
+    /// The text of arguments, by where these are: the history holds them there.
+    args: HashMap<*const Vec<Value>, Vec<u8>, FixedState>,
+}
+
+/// Most lists of arguments whose text is kept.
+const MOST_TEXTS: usize = 1024;
+
+impl<'h> Lines<'h> {
+    pub(super) fn of(history: &'h History) -> Self {
+        let args = HashMap::with_hasher(FixedState::default());
+        Self { events: history.events.iter(), line: Vec::new(), args }
+    }
+
+    /// The next line, without its end.
+    pub(super) fn next_line(&mut self) -> Option<&[u8]> {
+        let event = self.events.next()?;
+        self.line.clear();
+        if self.delivery(event).is_none() {
+            self.line.clear();
+            append_json(&mut self.line, event);
+        }
+        Some(&self.line)
+    }
+
+    /// Writes a delivery as serde writes it, field by field; `None` if it is none.
+    fn delivery(&mut self, event: &'h Event) -> Option<()> {
+        let Event { n, t, who, what, parent: None, step: None } = event else { return None };
+        let What::Received { nsp, event, args, offset, ack } = what else { return None };
+        let line = &mut self.line;
+        append(line, "{\"n\":", n)?;
+        append(line, ",\"t\":", t)?;
+        append(line, ",\"who\":", who)?;
+        append(line, ",\"kind\":\"received\",\"nsp\":", nsp)?;
+        append(line, ",\"event\":", event)?;
+        line.extend_from_slice(b",\"args\":");
+        if self.args.len() >= MOST_TEXTS {
+            self.args.clear();
+        }
+        let text = self.args.entry(Arc::as_ptr(args)).or_insert_with(|| {
+            let mut text = Vec::new();
+            append_json(&mut text, &values::List(args));
+            text
+        });
+        line.extend_from_slice(text);
+        if let Some(offset) = offset {
+            append(line, ",\"offset\":", offset)?;
+        }
+        line.extend_from_slice(if *ack { b",\"ack\":true}" } else { b"}" });
+        Some(())
+    }
+}
+
+/// A key with what stands before it, and its value.
+fn append(line: &mut Vec<u8>, key: &str, value: &impl Serialize) -> Option<()> {
+    line.extend_from_slice(key.as_bytes());
+    serde_json::to_writer(line, value).ok()
+}
+
+/// The same behind other bytes.
+fn append_json(bytes: &mut Vec<u8>, line: &impl Serialize) {
+    let before = bytes.len();
+    if let Err(error) = serde_json::to_writer(&mut *bytes, line) {
+        bytes.truncate(before);
+        bytes.extend_from_slice(unwritable(&error).as_bytes());
+    }
+}
+
+fn unwritable(error: &serde_json::Error) -> String {
+    format!("{{\"unwritable\":\"{error}\"}}")
 }
 
 /// The first place where two histories differ.
@@ -162,4 +242,42 @@ pub fn first_difference(a: &History, b: &History) -> Option<Difference> {
     let line = |history: &History| history.events.get(index).map(to_json);
     let event = a.events.get(index).or_else(|| b.events.get(index)).map(|event| event.n);
     Some(Difference { event, left: line(a), right: line(b) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::EndReason;
+
+    #[test]
+    fn deliveries_are_written_as_serde_writes_them() {
+        let args = Arc::new(vec![Value::from("a \"quoted\" text"), Value::Binary(vec![7].into())]);
+        let received = |n, offset: Option<&str>, ack| {
+            let (nsp, event, args) = ("/\n".into(), "x\u{7f}é".into(), args.clone());
+            let what = What::Received { nsp, event, args, offset: offset.map(Into::into), ack };
+            Event { n, t: u64::MAX - n, who: "alice".into(), what, parent: None, step: None }
+        };
+        let end = What::End { reason: EndReason::Complete };
+        let events = vec![
+            received(0, None, false),
+            received(1, Some("aZ.1"), true),
+            Event { parent: Some(0), ..received(2, None, true) },
+            Event { step: Some(3), ..received(3, None, false) },
+            Event { what: end, ..received(4, None, false) },
+        ];
+        let header = Header {
+            overheard_history: VERSION,
+            scenario: String::new(),
+            file: String::new(),
+            seed: String::new(),
+            network: String::new(),
+            clients: Vec::new(),
+        };
+        let history = History { header, events };
+        let mut lines = Lines::of(&history);
+        for event in &history.events {
+            assert_eq!(lines.next_line(), Some(to_json(event).as_bytes()));
+        }
+        assert_eq!(lines.next_line(), None);
+    }
 }

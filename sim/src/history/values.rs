@@ -55,6 +55,15 @@ pub(super) mod maybe {
     }
 }
 
+/// A list of values as it is written.
+pub(super) struct List<'a>(pub(super) &'a Args);
+
+impl Serialize for List<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        list::serialize(self.0, serializer)
+    }
+}
+
 /// A value as it is written.
 struct Written<'a>(&'a Value);
 

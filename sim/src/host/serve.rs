@@ -4,19 +4,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use overheard_core::app::App;
 use overheard_core::engine::Input;
 use overheard_core::wire::{Frame, WsEnd, WsId};
 use tokio::task::JoinSet;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::visit::Visit;
 use super::{Host, Recorded, SERVER};
 use crate::history::What;
+use crate::net::socket::Socket;
 use crate::net::websocket::{Feed, pump};
 use crate::net::{Accepted, BoxIo, Network};
 
@@ -65,7 +64,7 @@ async fn connection<A: App + 'static>(host: Rc<Host<A, Recorded>>, accepted: Acc
     match (parts, outbox) {
         (Ok(parts), Some(outbox)) => {
             let io = parts.io.into_inner();
-            let socket = websocket(io, parts.read_buf, host.engine.max_http_buffer_size).await;
+            let socket = websocket(io, &parts.read_buf, host.engine.max_http_buffer_size);
             pump(socket, &outbox, &feed).await;
         }
         (Ok(_), None) => {}
@@ -74,14 +73,12 @@ async fn connection<A: App + 'static>(host: Rc<Host<A, Recorded>>, accepted: Acc
     host.state.borrow_mut().sockets.remove(&ws);
 }
 
-async fn websocket(io: BoxIo, read: Bytes, most: usize) -> WebSocketStream<BoxIo> {
+fn websocket(io: BoxIo, read: &[u8], most: usize) -> Socket {
     let config = WebSocketConfig::default()
         .max_message_size(Some(most))
         .max_frame_size(Some(most))
-        // A server of this shape has many connections and little to say on each.
-        .read_buffer_size(4096)
         .max_write_buffer_size(usize::MAX);
-    WebSocketStream::from_partially_read(io, read.to_vec(), Role::Server, Some(config)).await
+    Socket::accepted(io, read, config)
 }
 
 /// Tells the machine what happens on a WebSocket.

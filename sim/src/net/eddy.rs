@@ -130,7 +130,14 @@ impl Listener for Bound {
         async {
             let (inner, peer) = self.listener.accept().await?;
             let book = self.book.clone();
-            let pipe = Rc::new(move || book.borrow().get(&peer).and_then(Weak::upgrade));
+            let found: RefCell<Weak<Pipe>> = RefCell::default();
+            let pipe = Rc::new(move || {
+                let known = found.borrow().upgrade();
+                known.or_else(|| {
+                    *found.borrow_mut() = book.borrow().get(&peer)?.clone();
+                    found.borrow().upgrade()
+                })
+            });
             let client = pipe.clone();
             let caller = Caller::lookup(move || client().and_then(|pipe| pipe.end().client()));
             Ok(Accepted { io: Box::new(Counted { inner, pipe }), caller })

@@ -10,13 +10,13 @@
 
 pub(crate) mod clock;
 pub(crate) mod eddy;
-pub(crate) mod gather;
 mod heartbeat;
 pub(crate) mod memory;
 pub(crate) mod pipe;
 mod place;
 pub(crate) mod postman;
 mod relay;
+pub(crate) mod socket;
 pub(crate) mod switchboard;
 pub(crate) mod tcp;
 pub(crate) mod websocket;

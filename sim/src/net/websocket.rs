@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use overheard_core::wire::{Frame, WsEnd};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Error, Message, Utf8Bytes};
+
+use super::socket::Socket;
 
 /// How long a side that has closed waits for the other one: what `ws` does.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -98,11 +98,7 @@ enum Turn {
 }
 
 /// Runs a WebSocket to its end.
-pub(crate) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: WebSocketStream<S>,
-    outbox: &Outbox,
-    feed: &dyn Feed,
-) {
+pub(crate) async fn pump(mut socket: Socket, outbox: &Outbox, feed: &dyn Feed) {
     let mut pump = Pump { written: 0, flushing: false, write_failed: false };
     let turn = poll_fn(|cx| pump.poll(&mut socket, outbox, feed, cx)).await;
     let closing = match turn {
@@ -118,9 +114,8 @@ pub(crate) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     };
     match closing {
         Closing::Break(bytes) => {
-            let stream = socket.get_mut();
             // Whether it arrives or not, the stream is dropped.
-            drop(tokio::io::AsyncWriteExt::write_all(stream, &bytes).await);
+            drop(tokio::io::AsyncWriteExt::write_all(socket.io(), &bytes).await);
         }
         Closing::Close(code) => {
             let farewell = say_farewell(&mut socket, code);
@@ -129,16 +124,17 @@ pub(crate) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-pub(crate) async fn say_farewell<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
+/// Closes a WebSocket as the protocol wants it: with a frame that is answered.
+pub(crate) async fn say_farewell(
+    socket: &mut (impl Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin),
     code: Option<u16>,
 ) {
     let frame = code.map(|code| CloseFrame { code: code.into(), reason: Utf8Bytes::default() });
-    if socket.close(frame).await.is_err() {
+    if socket.send(Message::Close(frame)).await.is_err() {
         return;
     }
     loop {
-        match poll_fn(|cx| Pin::new(&mut *socket).poll_next(cx)).await {
+        match socket.next().await {
             Some(Ok(_)) => {}
             Some(Err(_)) | None => return,
         }
@@ -153,9 +149,9 @@ struct Pump {
 }
 
 impl Pump {
-    fn poll<S: AsyncRead + AsyncWrite + Unpin>(
+    fn poll(
         &mut self,
-        socket: &mut WebSocketStream<S>,
+        socket: &mut Socket,
         outbox: &Outbox,
         feed: &dyn Feed,
         cx: &mut Context<'_>,
@@ -184,9 +180,9 @@ impl Pump {
     }
 
     /// Writes what waits; whether the machine was told of something.
-    fn poll_write<S: AsyncRead + AsyncWrite + Unpin>(
+    fn poll_write(
         &mut self,
-        socket: &mut WebSocketStream<S>,
+        socket: &mut Socket,
         outbox: &Outbox,
         feed: &dyn Feed,
         cx: &mut Context<'_>,
@@ -228,8 +224,8 @@ impl Pump {
         false
     }
 
-    fn poll_read<S: AsyncRead + AsyncWrite + Unpin>(
-        socket: &mut WebSocketStream<S>,
+    fn poll_read(
+        socket: &mut Socket,
         feed: &dyn Feed,
         cx: &mut Context<'_>,
     ) -> Poll<Option<WsEnd>> {

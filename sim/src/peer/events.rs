@@ -35,7 +35,7 @@ impl Peer {
                 let what = match result {
                     Ok(values) => {
                         state.acked.push(op);
-                        ok(op, self.recorder.share(values))
+                        ok(op, self.recorder.share(self.number, values))
                     }
                     Err(error) => What::Info { op, error: ack_error(error) },
                 };
@@ -126,7 +126,7 @@ impl Peer {
             offset = args.pop_if(|last| last.as_str().is_some_and(is_offset));
         }
         let offset = offset.as_ref().and_then(Value::as_str).map(SmolStr::from);
-        let args = self.recorder.share(args);
+        let args = self.recorder.share(self.number, args);
         let wanted = ack.is_some();
         let given = args.clone();
         let what = What::Received { nsp: nsp.clone(), event, args, offset, ack: wanted };

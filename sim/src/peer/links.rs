@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::{Peer, State};
 use crate::net::Place;
-use crate::net::gather::shake_hands;
+use crate::net::socket::Socket;
 use crate::net::websocket::{Feed, Outbox, pump};
 
 /// Why a request has no answer; nobody asks further.
@@ -121,11 +121,10 @@ impl Peer {
                 return feed.ended(WsEnd::Closed);
             };
             let config = WebSocketConfig::default()
-                .read_buffer_size(4096)
                 .max_write_buffer_size(usize::MAX)
                 .max_message_size(None)
                 .max_frame_size(None);
-            let Ok(socket) = shake_hands(url, io, config).await else {
+            let Ok(socket) = Socket::open(url, io, config).await else {
                 return feed.ended(WsEnd::Closed);
             };
             this.state.borrow_mut().dials.remove(&ws);

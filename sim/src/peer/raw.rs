@@ -14,13 +14,12 @@ use overheard_core::codec::sio::json;
 use overheard_core::value::Value;
 use smol_str::{SmolStr, format_smolstr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use crate::history::What;
 use crate::net::clock::nanos;
-use crate::net::gather::{Gathering, shake_hands};
+use crate::net::socket::Socket;
 use crate::net::{BoxIo, Place};
 use crate::plan::{Raw, TransportName};
 use crate::run::world::World;
@@ -104,7 +103,7 @@ impl World {
         let io = self.dial().await?;
         let Place { host, path, .. } = self.network.place();
         let url = format!("ws://{host}{path}?EIO=4&transport=websocket");
-        let opening = shake_hands(url, io, WebSocketConfig::default());
+        let opening = Socket::open(url, io, WebSocketConfig::default());
         let opened = self.within(PATIENCE, opening).await.ok_or(Thwarted)?;
         let mut socket = opened.map_err(|_| Thwarted)?;
         for nsp in &raw.enter {
@@ -207,7 +206,7 @@ impl World {
 }
 
 /// Reads until the server closes.
-async fn listen(socket: &mut WebSocketStream<Gathering>) {
+async fn listen(socket: &mut Socket) {
     while let Some(Ok(_)) = socket.next().await {}
 }
 

@@ -73,7 +73,7 @@ impl Peer {
             let Value::Array(event) = event else { continue };
             let mut args = event.into_iter();
             let Some(Value::String(event)) = args.next() else { continue };
-            let (event, args) = (event.into(), self.recorder.share(args.collect()));
+            let (event, args) = (event.into(), self.recorder.share(self.number, args.collect()));
             let what = What::Received { nsp, event, args, offset: None, ack: false };
             self.recorder.received(self.number, self.name.clone(), what);
         }

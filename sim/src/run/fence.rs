@@ -6,6 +6,8 @@
 //! it asked after everybody's last word was answered, what those words led to has arrived, or never
 //! will; waiting alone would prove nothing.
 
+use std::sync::Arc;
+
 use smol_str::SmolStr;
 
 use super::world::World;
@@ -30,7 +32,7 @@ impl World {
     pub(super) async fn fence(&self) {
         for _ in 0..2 {
             let mut ops = Vec::new();
-            let args = self.recorder.share(vec!["fence".into()]);
+            let args = Arc::new(vec!["fence".into()]);
             for (number, peer) in (0..).zip(&self.peers) {
                 if self.board.is_troubled(number) {
                     continue;

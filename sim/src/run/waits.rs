@@ -25,6 +25,8 @@ struct Waiting<'a> {
     taken: Vec<usize>,
     /// Patterns that were found, for those in any order.
     found: Vec<bool>,
+    /// All patterns before this one were found.
+    first: usize,
     /// The place of the inbox to go on from.
     next: usize,
 }
@@ -47,8 +49,7 @@ impl Waiting<'_> {
     /// Looks at what is new in the inbox; whether everything is there.
     fn look(&mut self, inbox: &Inbox, events: &[Event], env: &mut Env) -> bool {
         env.namespace = self.nsp.clone();
-        let new: Vec<usize> = inbox.unclaimed().filter(|place| *place >= self.next).collect();
-        for place in new {
+        for place in inbox.unclaimed(self.next) {
             if self.taken.len() >= self.needed() {
                 break;
             }
@@ -75,11 +76,14 @@ impl Waiting<'_> {
                 patterns.get(self.taken.len()).is_some_and(|pattern| matches(pattern))
             }
             Order::Any(patterns) => {
-                let open = patterns
-                    .iter()
-                    .zip(&self.found)
-                    .position(|(pattern, found)| !found && matches(pattern));
-                open.map(|place| self.found[place] = true).is_some()
+                let mut open = self.first..patterns.len();
+                let open = open.find(|place| !self.found[*place] && matches(patterns[*place]));
+                let Some(place) = open else { return false };
+                self.found[place] = true;
+                while self.found.get(self.first) == Some(&true) {
+                    self.first += 1;
+                }
+                true
             }
         }
     }
@@ -123,6 +127,7 @@ impl World {
                 Wanted::AllOf { .. } => vec![false; sent.len()],
                 Wanted::One(_) | Wanted::Order(_) => Vec::new(),
             },
+            first: 0,
             next: 0,
         };
         let mut waiting: Vec<Waiting<'_>> = expect.at.iter().map(start).collect();
