@@ -193,7 +193,7 @@ mod tests {
         let event = |n: u64| Event {
             n,
             t: n * 1_000,
-            who: if n % 2 == 0 { "alice".into() } else { "server".into() },
+            who: if n.is_multiple_of(2) { "alice".into() } else { "server".into() },
             what: What::Upgraded,
             parent: (n % 2 == 1).then(|| n - 1),
             step: None,
