@@ -190,12 +190,3 @@ fn quotes_and_dollars_mean_what_they_say() {
     assert_eq!(patterns[1], Pattern::Value(value("_".into())));
     assert_eq!(patterns[4], Pattern::Value(value(literally.into())));
 }
-
-#[test]
-fn lines_lead_to_steps() {
-    let scenario = read("sim/tests/scenario/files/room.yaml").unwrap().scenario;
-    let line = |line| scenario.span_of_line(line).map(|span| span.line);
-    assert_eq!(line(9), Some(9));
-    assert_eq!(line(3), None);
-    assert_eq!(line(200), Some(12));
-}
