@@ -164,6 +164,16 @@ fn difference(pattern: &Pattern, value: &Value, env: &Env, place: &str) -> Optio
                 difference(pattern, item, env, &format!("{place}[{index}]"))
             })
         }
+        Pattern::AnyOrder(wanted) => {
+            let Value::Array(items) = value else {
+                return differs("an array".to_owned());
+            };
+            if wanted.len() != items.len() {
+                return differs(format!("{} elements", wanted.len()));
+            }
+            let missing = unmet(wanted, items, env)?;
+            differs(format!("an element for each pattern, and none is left for [{missing}]"))
+        }
         Pattern::Object(wanted) => {
             let Value::Object(members) = value else {
                 return differs("an object".to_owned());
@@ -181,6 +191,39 @@ fn difference(pattern: &Pattern, value: &Value, env: &Env, place: &str) -> Optio
                 })
         }
     }
+}
+
+/// The first pattern for which no value is left when each pattern has one of its own, if there must
+/// be such a one: patterns may overlap, so that an earlier one gives way where it can.
+#[must_use]
+pub fn unmet(patterns: &[Pattern], values: &[Value], env: &Env) -> Option<usize> {
+    let mut taken = vec![None; values.len()];
+    (0..patterns.len()).find(|pattern| {
+        let mut asked = vec![false; values.len()];
+        !finds_one((patterns, values, env), *pattern, &mut taken, &mut asked)
+    })
+}
+
+/// Whether a pattern gets a value, perhaps one that another pattern can do without.
+fn finds_one(
+    all: (&[Pattern], &[Value], &Env),
+    pattern: usize,
+    taken: &mut [Option<usize>],
+    asked: &mut [bool],
+) -> bool {
+    let (patterns, values, env) = all;
+    for (place, value) in values.iter().enumerate() {
+        if asked[place] || !value_matches(&patterns[pattern], value, env) {
+            continue;
+        }
+        asked[place] = true;
+        let gives_way = taken[place].is_none_or(|other| finds_one(all, other, taken, asked));
+        if gives_way {
+            taken[place] = Some(pattern);
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether a value is the filled template, without building it.
@@ -399,6 +442,25 @@ mod tests {
         let two: Object = [("n", 2_i64)].into_iter().collect();
         let text = "args[0].n differs: expected 1, got 2";
         assert_eq!(said(&nested, "chat", &[Value::Object(two)]), text);
+    }
+
+    #[test]
+    fn any_order_gives_each_pattern_a_value_of_its_own() {
+        let any_order = |items: Vec<Pattern>| Pattern::AnyOrder(items);
+        let list = |items: &[&str]| -> Value {
+            Value::Array(items.iter().map(|item| Value::from(*item)).collect())
+        };
+        let ab = || vec![literal("a"), literal("b")];
+        assert!(value_matches(&any_order(ab()), &list(&["b", "a"]), &env()));
+        assert!(!value_matches(&any_order(ab()), &list(&["b", "b"]), &env()));
+        assert!(!value_matches(&any_order(ab()), &list(&["a", "b", "b"]), &env()));
+        assert!(!value_matches(&any_order(ab()), &"ab".into(), &env()));
+        // The first pattern takes what only the last one can have, and has to give way twice.
+        let overlap = vec![Pattern::Any, Pattern::Contains("a".into()), literal("a")];
+        assert!(value_matches(&any_order(overlap), &list(&["a", "ab", "x"]), &env()));
+        let said = args_differ(&[any_order(ab())], &[list(&["b", "c"])], &env());
+        let text = r#"args[0] differs: expected an element for each pattern, and none is left for [0], got ["b","c"]"#;
+        assert_eq!(said.as_deref(), Some(text));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! fixed here, from streams of their own, so that removing one step does not reshuffle the others.
 
 mod expect;
+mod hand;
 mod marks;
 mod needs;
 mod options;
@@ -46,6 +47,9 @@ pub struct Plan {
     pub server: ServerPlan,
     /// The clients, in the order of the file.
     pub clients: Vec<ClientPlan>,
+    /// The client that acts in the place of the server's application, if there is one: the file
+    /// does not know of it, and what it gets is for nobody.
+    pub hand: Option<ClientId>,
     /// What happens, in order.
     pub steps: Vec<Step>,
     /// What a delivery that no step asked for means.

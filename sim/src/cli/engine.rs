@@ -65,6 +65,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
 pub(crate) fn plan(loaded: &Loaded, seed: u64, world: &World) -> Plan {
     let options = PlanOptions { network: world.network.links, sabotage: world.sabotage };
     let mut plan = loaded.scenario.plan(seed, &options);
+    if world.target != Target::BuiltIn {
+        plan = plan.with_hand();
+    }
     plan.bounds.max_virtual = plan.bounds.max_virtual.min(world.until.unwrap_or(Duration::MAX));
     if world.kind().is_real() { plan.relaxed(world.slack) } else { plan }
 }

@@ -64,7 +64,9 @@ pub enum Pattern {
     Type(ValueType),
     /// An array, element by element.
     Array(Vec<Self>),
-    /// An object: these members, and no others unless `partial`.
+    /// `{any-order: […]}`: an array of as many elements, each pattern met by one of its own.
+    AnyOrder(Vec<Self>),
+    /// An object: these members, and no others.
     Object(Vec<(String, Self)>),
 }
 

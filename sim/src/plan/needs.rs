@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Action, Fault, Plan, Sabotage, ServerPlan, Step, StepId};
+use super::{Action, ClientId, Fault, Plan, Sabotage, ServerPlan, Step, StepId};
 
 /// Something that not every server or network has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +12,8 @@ pub enum Need {
     /// The server's application acts on its own account: `broadcast`, `move`, `kick`,
     /// `close-server`.
     ServerActs,
+    /// The same, and a client can ask for it by the chat contract without being noticed.
+    Hand,
     /// The server's table of rooms: `expect-rooms`.
     RoomTables,
     /// A bug that is planted in the server.
@@ -62,9 +64,12 @@ impl Need {
     #[must_use]
     pub const fn hands(&self) -> Hands {
         match self {
-            Self::RoomTables | Self::Raw | Self::Racks | Self::Links | Self::Clients(_) => {
-                Hands::Running
-            }
+            Self::Hand
+            | Self::RoomTables
+            | Self::Raw
+            | Self::Racks
+            | Self::Links
+            | Self::Clients(_) => Hands::Running,
             Self::Restart | Self::Option(_) => Hands::Started,
             Self::ServerActs | Self::Sabotage(_) | Self::Quirks => Hands::BuiltIn,
         }
@@ -75,6 +80,7 @@ impl Need {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ServerActs => "server-acts",
+            Self::Hand => "hand",
             Self::RoomTables => "room-tables",
             Self::Sabotage(_) => "sabotage",
             Self::Quirks => "quirks",
@@ -93,6 +99,9 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ServerActs => f.write_str("the server's application to act on its own account"),
+            Self::Hand => {
+                f.write_str("a client more, which acts in the place of the server's application")
+            }
             Self::RoomTables => f.write_str("a look at the server's table of rooms"),
             Self::Sabotage(bug) => write!(f, "the bug `{}` to be planted", bug.name()),
             Self::Quirks => f.write_str("the quirks of the reference"),
@@ -121,7 +130,7 @@ pub fn needs(plan: &Plan) -> Needs {
     needs.extend(plan.network.chop.map(|_| whole(Need::Links)));
     needs.extend(options(&plan.server).map(|name| whole(Need::Option(name))));
     for step in &plan.steps {
-        of_step(step, &mut needs);
+        of_step(step, plan.hand, &mut needs);
     }
     needs
 }
@@ -145,13 +154,16 @@ fn options(server: &ServerPlan) -> impl Iterator<Item = &'static str> {
     options.into_iter().filter_map(|(name, is_set)| is_set.then_some(name))
 }
 
-fn of_step(step: &Step, needs: &mut Needs) {
+fn of_step(step: &Step, hand: Option<ClientId>, needs: &mut Needs) {
     let need = match &step.action {
         Action::Server(_) => Need::ServerActs,
         Action::ExpectRooms { .. } => Need::RoomTables,
         Action::Raw(_) => Need::Raw,
         Action::Fault { fault, .. } => of_fault(fault),
-        Action::Together(steps) => return steps.iter().for_each(|step| of_step(step, needs)),
+        Action::Emit(emit) if hand.is_some_and(|hand| emit.from == [hand]) => Need::Hand,
+        Action::Together(steps) => {
+            return steps.iter().for_each(|step| of_step(step, hand, needs));
+        }
         Action::Connect { .. }
         | Action::Disconnect { .. }
         | Action::Emit(_)

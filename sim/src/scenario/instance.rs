@@ -31,6 +31,7 @@ impl Scenario {
             server: ServerPlan { id_seed, ..self.server.clone() },
             clients,
             network,
+            hand: None,
             steps: self.steps.clone(),
             unclaimed: self.unclaimed,
             must_reach: self.must_reach.clone(),

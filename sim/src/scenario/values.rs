@@ -375,6 +375,7 @@ fn literal(pattern: &Pattern) -> Option<Template> {
         | Pattern::Matches(_)
         | Pattern::Type(_)
         | Pattern::Array(_)
+        | Pattern::AnyOrder(_)
         | Pattern::Object(_) => None,
     }
 }
@@ -387,6 +388,11 @@ fn special(cx: &mut Cx, key: &str, value: &Node, holes: &mut Holes<'_>) -> Optio
         }
         "contains" => cx.words(value, "`contains`").map(|text| Pattern::Contains(text.into())),
         "matches" => matches(cx, value).map(Pattern::Matches),
+        "any-order" => {
+            let items = cx.list(value, "`any-order`")?;
+            let items: Vec<_> = items.iter().map(|item| pattern(cx, item, holes)).collect();
+            items.into_iter().collect::<Option<Vec<_>>>().map(Pattern::AnyOrder)
+        }
         "type" => {
             let before = cx.count();
             let word = cx.word(value, "`type`", &TYPES).map(Pattern::Type);

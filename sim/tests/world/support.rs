@@ -52,6 +52,7 @@ impl Story {
                 ..ServerPlan::default()
             },
             clients,
+            hand: None,
             steps: Vec::new(),
             unclaimed: Unclaimed::Allow,
             must_reach: Vec::new(),

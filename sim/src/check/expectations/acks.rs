@@ -1,10 +1,12 @@
 //! Answers to the file's own emits and broadcasts.
 
+use overheard_core::value::Value;
+
 use super::{Judge, mentioned, show_list};
 use crate::check::codes::{ACK_CAME, ACK_DIFFERS, NOT_CARRIED_OUT};
 use crate::check::sheet::{Sheet, concern};
 use crate::history::What;
-use crate::matching::args_differ;
+use crate::matching::{args_differ, unmet};
 use crate::oracle::facts::{Op, Pos};
 use crate::oracle::names::index;
 use crate::plan::{Emit, Pattern, ServerAction, Step};
@@ -101,17 +103,11 @@ impl<'a> Judge<'_, 'a> {
         sheet: &mut Sheet,
         step: &Step,
         wanted: &[Pattern],
-        responses: &[overheard_core::value::Value],
+        responses: &[Value],
         pos: Pos,
     ) {
-        let mut left: Vec<&overheard_core::value::Value> = responses.iter().collect();
-        let all_found = wanted.iter().all(|pattern| {
-            let at = left
-                .iter()
-                .position(|value| crate::matching::value_matches(pattern, value, &self.env));
-            at.map(|at| left.swap_remove(at)).is_some()
-        });
-        if all_found && left.is_empty() {
+        let as_many = wanted.len() == responses.len();
+        if as_many && unmet(wanted, responses, &self.env).is_none() {
             return;
         }
         let title = format!("the answers to a broadcast are {}", show_list(responses));

@@ -315,6 +315,10 @@ fn show_one(pattern: &Pattern) -> String {
             let items: Vec<String> = items.iter().map(show_one).collect();
             format!("[{}]", items.join(","))
         }
+        Pattern::AnyOrder(items) => {
+            let items: Vec<String> = items.iter().map(show_one).collect();
+            format!("{{any-order: [{}]}}", items.join(","))
+        }
         Pattern::Object(members) => {
             let members: Vec<String> = members
                 .iter()

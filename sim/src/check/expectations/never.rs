@@ -97,6 +97,9 @@ impl<'a> Judge<'_, 'a> {
         let known: BTreeSet<u64> =
             sheet.findings.iter().filter_map(|finding| finding.event).collect();
         for (client, inbox) in (0..).zip(&self.inboxes) {
+            if self.plan.hand == Some(ClientId(client)) {
+                continue;
+            }
             let name = facts.client(client);
             for item in &inbox.items {
                 if item.claimed || item.tolerated || item.pos > facts.closing {

@@ -74,7 +74,7 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     fn of(loaded: &'a Loaded) -> Self {
-        let plan = engine::plan(loaded, 1, &World::default());
+        let plan = engine::plan(loaded, 1, &World::default()).with_hand();
         let needs = needs(&plan);
         let hands = needs.keys().map(Need::hands).max();
         Self { loaded, steps: flat(plan.steps), needs, hands: hands.unwrap_or(Hands::Running) }
