@@ -125,6 +125,15 @@ struct Inner {
     stopped: RefCell<Option<EndReason>>,
     /// Whether attempts to connect again count as news.
     troubled: Cell<bool>,
+    /// Whether the server is somebody else's.
+    foreign: Cell<bool>,
+}
+
+/// Whether an answer says, in the words of the contract, that there is no API for a request.
+fn is_not_supported(what: &What) -> bool {
+    let What::Ok { values, .. } = what else { return false };
+    let [error, why] = values.as_slice() else { return false };
+    error.as_str() == Some("error") && why.as_str() == Some("not supported")
 }
 
 /// The history that is being written, for everybody on this thread.
@@ -141,6 +150,7 @@ impl Recorder {
             most_events,
             stopped: RefCell::default(),
             troubled: Cell::new(false),
+            foreign: Cell::new(false),
         }))
     }
 
@@ -283,11 +293,31 @@ impl Recorder {
         sent.remove(place).map(|(n, ..)| n)
     }
 
+    /// The server is somebody else's: what its library has no API for is no failure.
+    pub(crate) fn set_foreign(&self) {
+        self.0.foreign.set(true);
+    }
+
     /// An operation has ended, and is written down so.
     pub(crate) fn finish(&self, who: &SmolStr, op: u64, what: What) {
         let Some(known) = self.op(op) else { return };
+        if self.0.foreign.get() && is_not_supported(&what) {
+            let asked = known.invoked.and_then(|n| self.event_asked(n)).unwrap_or_default();
+            let told = format!("it needs `{asked}`, and the server says that its library has none");
+            self.stop(EndReason::Skipped(told));
+        }
         self.write(who.clone(), what, known.invoked, known.step);
         self.done(op);
+    }
+
+    /// The event that an invocation emits.
+    fn event_asked(&self, n: u64) -> Option<SmolStr> {
+        let notes = self.0.notes.borrow();
+        let what = &notes.events.get(usize::try_from(n).ok()?)?.what;
+        let What::Invoke { operation: Operation::Emit { event, .. }, .. } = what else {
+            return None;
+        };
+        Some(event.clone())
     }
 
     /// Nothing more is to be said of an operation.
@@ -373,5 +403,32 @@ impl Recorder {
             self.record(RUN, What::End { reason });
         }
         std::mem::take(&mut self.0.notes.borrow_mut().events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_foreign_library_has_no_api_for_skips_the_run() {
+        let said = |words: [&str; 2]| Args::new(words.map(Value::from).to_vec());
+        let run = |foreign: bool, words| {
+            let recorder = Recorder::new(Clock::of_runtime(), vec!["alice".into()], 100);
+            if foreign {
+                recorder.set_foreign();
+            }
+            let (who, op) = (SmolStr::from("alice"), recorder.new_op(None, None));
+            let (nsp, event) = ("/".into(), "kick".into());
+            let (args, ack) = (Args::default(), true);
+            recorder.invoke(&who, op, Operation::Emit { nsp, event, args, volatile: false, ack });
+            recorder.finish(&who, op, What::Ok { op, values: said(words) });
+            recorder.stopped()
+        };
+        let why = "it needs `kick`, and the server says that its library has none";
+        let skipped = Some(EndReason::Skipped(why.to_owned()));
+        assert_eq!(run(true, ["error", "not supported"]), skipped);
+        assert_eq!(run(true, ["error", "bad arguments"]), None);
+        assert_eq!(run(false, ["error", "not supported"]), None);
     }
 }

@@ -351,3 +351,116 @@ fn value_size(value: &Value) -> (usize, usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Hands, Need, needs};
+    use crate::scenario::{PlanOptions, load};
+
+    fn plan(head: &str, steps: &str) -> Plan {
+        let text = format!("version: 1\nname: a test\n{head}\nsteps:\n{steps}");
+        let loaded = load("a.yaml", &text, &|_| Err(String::new()));
+        let loaded = loaded.unwrap_or_else(|rejected| panic!("{:#?}", rejected.diagnostics));
+        loaded.scenario.plan(1, &PlanOptions::default())
+    }
+
+    fn shown(emit: &Emit) -> String {
+        let args: Vec<String> = emit
+            .args
+            .iter()
+            .map(|arg| crate::matching::fill(arg, &crate::matching::Env::default()))
+            .map(|arg| arg.map_or_else(|| "?".to_owned(), |arg| crate::matching::show(&arg)))
+            .collect();
+        format!("{} {}({}) ×{}", emit.namespace, emit.event, args.join(", "), emit.times)
+    }
+
+    #[test]
+    fn what_the_application_does_becomes_requests_of_one_client_more() {
+        let head = "server: { namespaces: { /staff: { token: s3cret } }, transports: [polling] }\n\
+                    clients:\n  hand: {}\n  bob: { namespace: /staff, auth: { token: s3cret } }\n";
+        let steps = "
+  - broadcast: { event: note, args: [1], to: tea, except: [milk], times: 3 }
+  - together:
+      - move: { to: tea, join: [milk], leave: [tea] }
+      - kick: { namespace: /staff, to: [a, b], close: true }
+  - broadcast: { namespace: /staff, event: q, ack: [1, _], timeout: 250ms }
+";
+        let before = plan(head, steps);
+        assert!(needs(&before).contains_key(&Need::ServerActs));
+        let plan = before.with_hand();
+        let needs = needs(&plan);
+        assert_eq!(needs.get(&Need::Hand).map(Vec::len), Some(5), "one is to leave the lobby");
+        assert!(needs.keys().all(|need| need.hands() < Hands::BuiltIn));
+        let hand = plan.clients.last().unwrap();
+        assert_eq!((hand.name.as_str(), plan.hand), ("hand2", Some(ClientId(2))));
+        assert_eq!(hand.transports, [TransportName::Polling]);
+        let enters: Vec<_> =
+            hand.namespaces.iter().map(|nsp| (nsp.name.as_str(), nsp.auth.is_some())).collect();
+        assert_eq!(enters, [("/", false), ("/staff", true)]);
+        let mut said = Vec::new();
+        for step in &plan.steps {
+            let steps = if let Action::Together(steps) = &step.action {
+                &steps[..]
+            } else {
+                std::slice::from_ref(step)
+            };
+            for step in steps {
+                let Action::Emit(emit) = &step.action else { panic!("{step:?}") };
+                assert_eq!(emit.from, [ClientId(2)]);
+                said.push(shown(emit));
+            }
+        }
+        assert_eq!(
+            said,
+            [
+                r#"/ leave("lobby") ×1"#,
+                r#"/ broadcast({"event":"note","args":[1],"volatile":false,"to":["tea"],"ex…) ×3"#,
+                r#"/ move({"join":["milk"],"leave":["tea"],"to":["tea"],"except":[]}) ×1"#,
+                r#"/staff kick({"close":true,"to":["a","b"],"except":[]}) ×1"#,
+                r#"/staff ask({"event":"q","args":[],"volatile":false,"timeout":250,"to":[…) ×1"#,
+            ]
+        );
+        let ids: BTreeSet<_> = plan.steps.iter().map(|step| step.id).collect();
+        assert_eq!(ids.len(), plan.steps.len(), "no two steps have one number");
+    }
+
+    /// Each of these would be another story with one client more.
+    #[test]
+    fn where_it_would_be_noticed_there_is_no_hand() {
+        let note = "  - broadcast: { event: note }\n";
+        let two = "clients: [alice, bob]\n";
+        let some = [
+            ("server: { max-connections: 3 }\n", note.to_owned()),
+            (
+                "server: { max-http-buffer-size: 20 }\n",
+                "  - broadcast: { event: note, args: [some long text] }\n".to_owned(),
+            ),
+            ("", format!("{note}  - emit: {{ from: alice, event: who, args: [{{}}] }}\n")),
+            ("", format!("{note}  - emit: {{ from: alice, event: kick, args: [{{ to: [] }}] }}\n")),
+            (
+                "",
+                format!("{note}  - emit: {{ from: alice, event: ask, args: [{{ event: q }}] }}\n"),
+            ),
+            ("", format!("{note}  - crash: {{ restart: 1s }}\n")),
+            ("", format!("{note}  - hold: {{ rack: 1, for: 1s }}\n")),
+            ("", format!("{note}  - close-server:\n")),
+            ("", "  - advance: { by: 1s }\n".to_owned()),
+        ];
+        for (server, steps) in some {
+            let plan = plan(&format!("{server}{two}"), &steps).with_hand();
+            assert_eq!((plan.hand, plan.clients.len()), (None, 2), "{server}{steps}");
+        }
+        for server in ["{ dynamic: ['^/x$'] }", "{ namespaces: { /x: { seats: 3 } } }"] {
+            let head = format!("server: {server}\nclients: {{ alice: {{ namespace: /x }} }}\n");
+            let steps = "  - broadcast: { namespace: /x, event: note }\n";
+            assert_eq!(plan(&head, steps).with_hand().hand, None, "{server}");
+        }
+        let asked =
+            format!("{note}  - emit: {{ from: alice, event: who, args: [{{ to: tea }}] }}\n");
+        assert!(plan(two, &asked).with_hand().hand.is_some(), "a room that it is not in");
+        let held = format!("{note}  - hold: {{ rack: 1, for: 1s }}\n");
+        let racks = plan(&format!("racks: 2\n{two}"), &held).with_hand();
+        assert_eq!(racks.clients.last().map(|hand| hand.rack), Some(1), "on the rack that is free");
+    }
+}

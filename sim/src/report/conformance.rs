@@ -131,8 +131,8 @@ impl Column {
                 continue;
             }
             let (file, why) = line.split_once(": ").ok_or(ConformanceError::NoReason(number))?;
-            // `~` marks a failure that does not come every time.
-            let file = file.trim_start_matches('~').to_owned();
+            // `~` marks a failure that does not come every time, `?` what cannot be judged there.
+            let file = file.trim_start_matches(['~', '?']).to_owned();
             self.known.insert(file, why.trim().to_owned());
         }
         Ok(())

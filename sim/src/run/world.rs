@@ -70,6 +70,9 @@ impl fmt::Debug for ServerSeat {
 
 impl ServerSeat {
     pub(crate) fn new(plan: &Rc<Plan>, recorder: &Recorder, is_foreign: bool) -> Rc<Self> {
+        if is_foreign {
+            recorder.set_foreign();
+        }
         Rc::new(Self {
             plan: plan.clone(),
             recorder: recorder.clone(),

@@ -344,6 +344,7 @@ pub(crate) fn plan(clients: &[&str], actions: Vec<Action>) -> Plan {
         file: "story.yaml".into(),
         seed: 1,
         rules: Vec::new(),
+        hand: None,
         network: NetworkPlan {
             name: "lan".into(),
             latency_min: Duration::from_micros(100),

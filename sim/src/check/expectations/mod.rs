@@ -194,7 +194,9 @@ fn mentioned<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Vec<ClientI
 fn mentioned_by(pattern: &Pattern, clients: &mut Vec<ClientId>) {
     match pattern {
         Pattern::Value(template) => mentioned_in(template, clients),
-        Pattern::Array(items) | Pattern::AnyOrder(items) => items.iter().for_each(|item| mentioned_by(item, clients)),
+        Pattern::Array(items) | Pattern::AnyOrder(items) => {
+            items.iter().for_each(|item| mentioned_by(item, clients))
+        }
         Pattern::Object(members) => {
             members.iter().for_each(|(_, member)| mentioned_by(member, clients));
         }
