@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 from importlib.metadata import version
+from itertools import product
 
 import socketio
 import uvicorn
@@ -42,19 +43,17 @@ def rooms(value):
 
 
 def read(nsp, sid, given={}, *_):
-    """The options of a request, with defaults, and with the sockets that they skip and mean."""
+    """The options of a request, with defaults, and the sockets that they mean and skip (never rooms, to the library)."""
     options = DEFAULTS | (given if isinstance(given, dict) else {"from": None})
     options |= {name: rooms(options[name]) for name in LISTS}
     is_sound = options["from"] in ("socket", "namespace") and isinstance(options["args"], list)
     is_timely = options["timeout"] is None or type(options["timeout"]) is int and options["timeout"] >= 0
     if not is_sound or not is_timely or not all(isinstance(options[name], bool) for name in FLAGS):
         raise ValueError("bad arguments")
-    # The library excepts sockets, and not rooms.
     excepted = sio.manager.get_participants(nsp, options["except"]) if options["except"] else ()
     skip = [other for other, _ in excepted] + [sid] * (options["from"] == "socket")
     members = sio.manager.get_participants(nsp, options["to"] or None)
-    sockets = {other: connection for other, connection in members if other not in skip}
-    return options | {"skip": skip, "sockets": sockets}
+    return options | {"skip": skip, "sockets": [other for other, _ in members if other not in skip]}
 
 
 async def call(nsp, sid, options):
@@ -87,8 +86,8 @@ async def carry_out(request, nsp, sid, args):
         case "broadcast", {"event": event, "args": args, "to": to, "skip": skip}:
             await sio.emit(event, tuple(args), to=to or None, skip_sid=skip, namespace=nsp)
         case "ask", {"sockets": sockets} as options:
-            calls = [call(nsp, other, options) for other in sockets]
-            all_answers = [await answer for answer in asyncio.as_completed(calls)]
+            calls = asyncio.as_completed([call(nsp, other, options) for other in sockets])
+            all_answers = [await answer for answer in calls]
             answers = [next(iter(answer), None) for answer in all_answers if answer is not None]
             return "timeout" if None in all_answers else "ok", answers
         case "tell", {"id": str(other)} as options:
@@ -97,16 +96,17 @@ async def carry_out(request, nsp, sid, args):
             got = await call(nsp, other, options)
             return ("timeout",) if got is None else ("ok", *got)
         case "who", {"sockets": sockets}:
-            return "ok", list(sockets)
+            return "ok", sockets
         case "move", {"sockets": sockets, "join": join, "leave": leave}:
+            for other, room in product(sockets, leave):
+                await sio.leave_room(other, room, namespace=nsp)
+            for other, room in product(read(nsp, sid, *args)["sockets"], join):
+                await sio.enter_room(other, room, namespace=nsp)
+        case "kick", {"close": True}:
+            raise ValueError("not supported")
+        case "kick", {"sockets": sockets}:
             for other in sockets:
-                for room in leave:
-                    await sio.leave_room(other, room, namespace=nsp)
-                for room in join:
-                    await sio.enter_room(other, room, namespace=nsp)
-        case "kick", {"sockets": sockets, "close": close}:
-            for other, connection in sockets.items():
-                await (sio.eio.disconnect(connection) if close else sio.disconnect(other, nsp))
+                await sio.disconnect(other, nsp)
         case "set", str(key), value, *_:
             async with sio.session(sid, namespace=nsp) as data:
                 data[key] = value
