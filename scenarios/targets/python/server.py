@@ -43,7 +43,7 @@ def rooms(value):
 
 
 def read(nsp, sid, given={}, *_):
-    """The options of a request, with defaults, and the sockets that they mean and skip (never rooms, to the library)."""
+    """The options of a request, with defaults, and the sockets that they mean and skip (never rooms)."""
     options = DEFAULTS | (given if isinstance(given, dict) else {"from": None})
     options |= {name: rooms(options[name]) for name in LISTS}
     is_sound = options["from"] in ("socket", "namespace") and isinstance(options["args"], list)
