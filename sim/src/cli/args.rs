@@ -9,6 +9,7 @@ use super::commands::{
     check, check_history, completions, config, conformance, explain, fmt, isolated, list, man, new,
     replay, run, schema, serve, target, targets, trace,
 };
+use super::values::ValueArgs;
 
 const EXAMPLES: &str = "\
 Start here:
@@ -34,6 +35,8 @@ Exit codes:
 Environment:
   OVERHEARD_PROFILE, OVERHEARD_SEED, OVERHEARD_JOBS, OVERHEARD_TARGET, OVERHEARD_CONFIG,
   OVERHEARD_REPORTER, OVERHEARD_COLOR, OVERHEARD_SHOW_PROGRESS   as the flags of the same name
+  OVERHEARD_VAR_<NAME>      a value for a variable of scenario files, as --var
+  OVERHEARD_SECRET_<NAME>   the same, written nowhere, as --secret
   OVERHEARD_LOG             what turmoil says: off, error, warn, info, debug or trace
   CI                        plays one run in twenty twice, to verify determinism
   GITHUB_ACTIONS            makes `github` the default reporter
@@ -42,6 +45,8 @@ Environment:
 
 The command line comes first, then the environment, the chosen profile of overheard.toml, its
 profile `default`, and what is built in.";
+
+static NOTHING: ValueArgs = ValueArgs::none();
 
 /// Deterministic simulation and testing of chat semantics: who heard, who missed, who overheard.
 #[derive(Debug, Parser)]
@@ -119,6 +124,32 @@ pub(crate) enum Command {
     Completions(completions::CompletionsArgs),
     /// Print the manual page
     Man(man::ManArgs),
+}
+
+impl Command {
+    /// The values that it gives to variables of scenario files.
+    pub(crate) fn values(&self) -> &ValueArgs {
+        match self {
+            Self::Run(args) => &args.values,
+            Self::Isolated(args) => &args.values,
+            Self::Check(args) => &args.values,
+            Self::Replay(args) => &args.values,
+            Self::CheckHistory(args) => &args.values,
+            Self::Fmt(_)
+            | Self::List(_)
+            | Self::Targets(_)
+            | Self::New(_)
+            | Self::Serve(_)
+            | Self::Target(_)
+            | Self::Trace(_)
+            | Self::Schema(_)
+            | Self::Conformance(_)
+            | Self::Explain(_)
+            | Self::Config(_)
+            | Self::Completions(_)
+            | Self::Man(_) => &NOTHING,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::config::Config;
 use super::environment::Environment;
 use super::exit::Failure;
 use super::settings::{Origin, Sourced};
+use super::values::hide;
 
 /// The surroundings of a command.
 #[derive(Clone, Debug)]
@@ -80,14 +81,14 @@ impl Context {
 /// Writes what was asked for to stdout, at once.
 pub(crate) fn out(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let written = stdout.write_all(hide(text).as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::output("to stdout", &error))
 }
 
 /// Says something to people, on stderr, at once.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
     let mut stderr = anstream::stderr().lock();
-    let written = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let written = stderr.write_all(hide(text).as_bytes()).and_then(|()| stderr.flush());
     written.map_err(|error| Failure::output("to stderr", &error))
 }
 

@@ -11,7 +11,7 @@ use overheard::report::ladder::{self, Style};
 use overheard::report::{Invalid, Scenario, Text};
 use overheard::run::{self, NetworkKind, RunOptions, Target};
 pub(crate) use overheard::scenario::{Loaded, Rejected};
-use overheard::scenario::{PlanOptions, load};
+use overheard::scenario::{PlanOptions, load_with};
 use overheard::verdict::{Outcome, Verdict};
 
 use super::environment::Environment;
@@ -19,6 +19,7 @@ use super::exit::Failure;
 use super::isolate;
 use super::network::NetworkChoice;
 use super::target::Named;
+use super::values;
 
 /// What the command line says about a run besides its scenario and seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +53,8 @@ impl World {
 /// Reads a scenario file and those that it uses.
 pub(crate) fn load_file(path: &str) -> Result<Result<Loaded, Rejected>, Failure> {
     let text = read_text(Path::new(path))?;
-    Ok(load(path, &text, &|used| std::fs::read_to_string(used).map_err(|error| error.to_string())))
+    let read = |used: &str| std::fs::read_to_string(used).map_err(|error| error.to_string());
+    Ok(load_with(path, &text, &read, &values::values()))
 }
 
 /// Reads a file; bytes that are not UTF-8 are left to the parser's own message.

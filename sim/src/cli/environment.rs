@@ -80,6 +80,18 @@ impl Environment {
     }
 }
 
+/// The variables that begin so, by the rest of their names.
+pub(crate) fn named(prefix: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            let name = name.to_str()?.strip_prefix(prefix)?.to_owned();
+            Some((name, value.into_string().ok()?)).filter(|(name, _)| !name.is_empty())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
 /// A variable that is set and not empty.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn text(name: &str) -> Option<String> {

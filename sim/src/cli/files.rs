@@ -4,10 +4,16 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::exit::Failure;
+use super::values::hide;
 
 /// Writes a file beside its place and moves it there: what stood there before stays whole until
 /// then, on a full disk too.
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    write_all(path, &hide(text))
+}
+
+/// The same, secrets included: for another process of ours.
+pub(crate) fn write_all(path: &Path, text: &str) -> Result<(), Failure> {
     replace(path, text).map_err(|error| Failure::output(&path.display().to_string(), &error))
 }
 
@@ -32,7 +38,7 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
 /// Appends to a file that others append to as well.
 pub(crate) fn append(path: &Path, text: &str) -> Result<(), Failure> {
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = opened.and_then(|mut file| file.write_all(hide(text).as_bytes()));
     written.map_err(|error| Failure::output(&path.display().to_string(), &error))
 }
 

@@ -42,6 +42,7 @@ fn started(plan: &Plan, world: &World, max_wall: Duration) -> io::Result<History
     if let Some(until) = world.until {
         command.arg("--until").arg(overheard::duration::display(until));
     }
+    super::values::give(&mut command);
     command.arg("--").arg(&plan.file);
     // What a server prints is not for those who read results.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);

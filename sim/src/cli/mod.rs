@@ -27,6 +27,7 @@ mod signals;
 mod suite;
 mod tags;
 mod target;
+mod values;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -79,6 +80,7 @@ fn start(environment: Environment) -> Outcome {
         log::start(&environment)?;
     }
     let global = cli.global;
+    values::take(cli.command.values())?;
     let config = Config::load(&environment, global.config.as_deref(), global.profile.as_deref())?;
     let context = Context::new(environment, config, global.color, global.quiet)?;
     match cli.command {

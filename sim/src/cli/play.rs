@@ -15,6 +15,7 @@ use super::engine::{self, Loaded, World};
 use super::pool::{self, Trouble};
 use super::seeds;
 use super::target::{self, Named};
+use super::values;
 
 /// Where a bug of the tool itself can be told.
 pub(crate) const BUG_HINT: &str =
@@ -234,6 +235,7 @@ pub(crate) fn replay(file: &str, seed: u64, world: &World) -> String {
     if let Some((flag, value)) = world.named.words() {
         command.extend([" ", flag, " ", &quoted(value)]);
     }
+    command.push_str(values::flags());
     let network = world.network.to_string();
     if !network.is_empty() {
         command.push_str(" --network ");
@@ -247,7 +249,7 @@ pub(crate) fn replay(file: &str, seed: u64, world: &World) -> String {
 }
 
 /// A word for a shell.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
     if !text.is_empty() && text.chars().all(plain) && !text.starts_with('-') {
         text.to_owned()

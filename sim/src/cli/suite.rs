@@ -21,7 +21,7 @@ use super::reporting::{self, Reporter};
 use super::seeds::{self, SeedChoice};
 use super::select::Selected;
 use super::signals::Signals;
-use super::{pool, progress};
+use super::{pool, progress, values};
 
 /// Under `CI`, one run in so many is played twice.
 const SAMPLE: usize = 20;
@@ -31,6 +31,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, context: &Context) -> Out
     let signals = Signals::listen()?;
     let started = now();
     let mut selected = args.selection.load(context)?;
+    values::check(selected.scenarios.iter().map(|loaded| &loaded.scenario))?;
     let last = if args.failed { Some(Last::read(&context.config)?) } else { None };
     if let Some(last) = &last {
         selected.scenarios.retain(|loaded| last.has(loaded.scenario.file()));

@@ -10,7 +10,7 @@ use super::node::Node;
 use super::server::{bounds, network, repeated, server};
 use super::steps::Steps;
 use super::verbs::Verbs;
-use super::{Network, Preset, Scenario, codes, lint, yaml};
+use super::{Network, Preset, Scenario, Values, codes, lint, vars, yaml};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::plan::{Mark, ServerPlan, Unclaimed};
 use crate::span::Span;
@@ -21,6 +21,7 @@ pub(super) const SCENARIO: &[&str] = &[
     "name",
     "tags",
     "rules",
+    "vars",
     "use",
     "network",
     "racks",
@@ -48,9 +49,9 @@ pub(super) type Read<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 /// Reads a scenario; `None` if something that everything else hangs on is missing.
 pub(super) fn scenario(
     cx: &mut Cx,
-    path: &str,
-    text: &str,
+    (path, text): (&str, &str),
     read: Read<'_>,
+    values: &Values,
     sources: &mut Sources,
 ) -> Option<Scenario> {
     let file: Arc<str> = path.into();
@@ -58,7 +59,8 @@ pub(super) fn scenario(
     let mut diagnostics = Vec::new();
     let root = yaml::parse(&file, text, &mut diagnostics);
     diagnostics.into_iter().for_each(|diagnostic| cx.report(diagnostic));
-    let root = root?;
+    let mut root = root?;
+    let vars = vars::fill(cx, &mut root, values);
     if let (Some(verbs), None) = (entry_of(&root, "verbs"), root.get("steps")) {
         let title = "this is a file of verbs, and not a scenario";
         let error =
@@ -100,6 +102,7 @@ pub(super) fn scenario(
         file: path.to_owned(),
         tags,
         rules,
+        vars,
         seeds: seeds?,
         network: network?,
         racks: racks?,

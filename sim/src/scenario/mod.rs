@@ -21,6 +21,7 @@ mod schema;
 mod server;
 mod steps;
 mod values;
+mod vars;
 mod verbs;
 mod yaml;
 
@@ -30,6 +31,7 @@ use cx::Cx;
 pub use format::format;
 pub use retell::retell;
 pub use schema::schema;
+pub use vars::Values;
 
 use crate::diagnostic::{Diagnostic, Severity, Sources};
 use crate::plan::{
@@ -44,6 +46,7 @@ pub struct Scenario {
     file: String,
     tags: Vec<String>,
     rules: Vec<String>,
+    vars: Vec<String>,
     seeds: u32,
     network: Network,
     racks: u8,
@@ -187,8 +190,22 @@ pub fn load(
     text: &str,
     read: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<Loaded, Rejected> {
+    load_with(path, text, read, &Values::default())
+}
+
+/// Reads a scenario whose variables have these values instead of the file's own; values that the
+/// file has no variable for are not for it.
+///
+/// # Errors
+/// The file has mistakes; all that were found are reported.
+pub fn load_with(
+    path: &str,
+    text: &str,
+    read: &dyn Fn(&str) -> Result<String, String>,
+    values: &Values,
+) -> Result<Loaded, Rejected> {
     let (mut cx, mut sources) = (Cx::default(), Sources::new());
-    let scenario = file::scenario(&mut cx, path, text, read, &mut sources);
+    let scenario = file::scenario(&mut cx, (path, text), read, values, &mut sources);
     let mut diagnostics = cx.finish();
     let place = |diagnostic: &Diagnostic| {
         let span = &diagnostic.primary.span;
@@ -225,6 +242,12 @@ impl Scenario {
     #[must_use]
     pub fn rules(&self) -> &[String] {
         &self.rules
+    }
+
+    /// The names of its variables.
+    #[must_use]
+    pub fn vars(&self) -> &[String] {
+        &self.vars
     }
 
     /// How many seeds a run plays unless it says otherwise.

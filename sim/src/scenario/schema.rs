@@ -139,6 +139,10 @@ fn top(key: &str) -> Value {
             let known = json!({ "enum": *file::RULES });
             about("IDs of `core/RULES.md` that the file exercises.", list_of(&known))
         }
+        "vars" => about(
+            "Variables with their values; `$var(name)` stands for one, and `--var` gives another.",
+            json!({ "type": "object", "propertyNames": { "pattern": NAME } }),
+        ),
         "use" => {
             about("Files of verbs, relative to this file.", list_of(&json!({ "type": "string" })))
         }

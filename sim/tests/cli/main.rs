@@ -10,3 +10,4 @@ mod isolate;
 mod signals;
 mod stories;
 mod support;
+mod values;

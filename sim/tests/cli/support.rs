@@ -99,7 +99,12 @@ impl Sandbox {
 
     /// Runs it to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        done(self.command(arguments).output().unwrap())
+        self.run_with(arguments, &[])
+    }
+
+    /// The same with variables.
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
+        done(self.command(arguments).envs(variables.iter().copied()).output().unwrap())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::cli::context::{Context, out, say};
 use crate::cli::engine;
 use crate::cli::exit::{Exit, Outcome};
 use crate::cli::select::Selection;
+use crate::cli::values::ValueArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +28,8 @@ pub(crate) struct CheckArgs {
     /// human, or json: one diagnostic a line, on stdout
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Human, hide_possible_values = true)]
     format: Format,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 }
 
 /// How mistakes are written.

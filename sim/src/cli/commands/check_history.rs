@@ -11,6 +11,7 @@ use super::replay::read_trace;
 use crate::cli::context::{Context, out, say};
 use crate::cli::engine::{self, World};
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::values::ValueArgs;
 use crate::cli::{seeds, suite};
 
 const EXAMPLES: &str = "\
@@ -35,6 +36,8 @@ pub(crate) struct CheckHistoryArgs {
     /// human, or json: the whole verdict, on stdout
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Human, hide_possible_values = true)]
     format: Format,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 }
 
 /// How the verdict is written.

@@ -15,6 +15,7 @@ use crate::cli::engine::{self, World};
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::network::NetworkChoice;
 use crate::cli::play::GRACE;
+use crate::cli::values::ValueArgs;
 use crate::cli::{files, pool, seeds, target};
 
 /// Play one run for another process, and write its history down.
@@ -41,6 +42,8 @@ pub(crate) struct IsolatedArgs {
     /// Where the history goes
     #[arg(long, value_name = "FILE")]
     history: PathBuf,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 }
 
 /// Runs the command.
@@ -64,6 +67,6 @@ pub(crate) fn execute(args: &IsolatedArgs) -> Outcome {
     });
     let history =
         played.map_err(|trouble| Failure::new(Exit::Internal, format!("the run: {trouble:?}")))?;
-    files::write(&args.history, &history::write(&history))?;
+    files::write_all(&args.history, &history::write(&history))?;
     Ok(Exit::Passed)
 }

@@ -18,6 +18,7 @@ use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::network::NetworkChoice;
 use crate::cli::pool::{self, Trouble};
 use crate::cli::seeds::SeedChoice;
+use crate::cli::values::ValueArgs;
 use crate::cli::{discover, play, seeds, suite, target};
 
 const EXAMPLES: &str = "\
@@ -55,6 +56,8 @@ pub(crate) struct ReplayArgs {
     /// Tell of everything, the run's own bookkeeping too
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 }
 
 /// `3.204ms`, or `t=3.204ms` as messages write it.

@@ -19,6 +19,7 @@ use crate::cli::select::Selection;
 use crate::cli::settings::{Origin, Sourced, pick, pick_env};
 use crate::cli::suite;
 use crate::cli::target::{Live, TargetArgs, has_guest};
+use crate::cli::values::ValueArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +54,8 @@ pub(crate) struct RunArgs {
     pub(crate) how: How,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) values: ValueArgs,
 }
 
 /// How scenarios are played.
