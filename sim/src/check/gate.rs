@@ -104,7 +104,7 @@ impl Gate<'_, '_> {
         });
         sheet.tally(Property::P06, "gate", "entries").judged += 1;
         if shown.as_ref() != Some(wanted) {
-            let what = if shown.is_some() { "another token" } else { "no token" };
+            let what = if shown.is_some() { "another token" } else { "no text as a token" };
             let title = format!("{who} was let into `{nsp}` with {what}");
             let mut finding = self.case.finding(&GATE, Some(pos), title);
             concern(&mut finding, [who]);
