@@ -153,7 +153,10 @@ pub struct Rooms {
     connected: Bitmap,
     connected_len: usize,
     departures: HashMap<Slot, Departure, KeyedState>,
-    /// Own-id rooms without a record.
+    /// Sockets that are alone in the room of their own id, which has no record. Apart from their own
+    /// records: a whisper then reads one cache line less.
+    own_alone: Bitmap,
+    /// How many they are.
     implicit: usize,
     memberships: usize,
     selector: Selector,
@@ -173,6 +176,7 @@ impl Rooms {
             sids: NameTable::default(),
             connected: Bitmap::default(),
             connected_len: 0,
+            own_alone: Bitmap::default(),
             implicit: 0,
             memberships: 0,
             selector: Selector::new(),
@@ -450,7 +454,7 @@ impl Rooms {
             let rooms = self.sockets.take_rooms(slot);
             self.leave_all(slot, rooms.as_slice());
         }
-        if self.sockets.is(slot, flag::OWN_IMPLICIT) {
+        if self.own_alone.contains(slot) {
             self.leave_own(slot);
         }
         if self.is_connected(slot) {
@@ -508,7 +512,7 @@ impl Rooms {
     #[inline]
     fn find_own(&self, hash: NameHash, name: &str) -> Option<Found> {
         let slot = self.find_sid(hash, name)?;
-        self.sockets.is(slot, flag::OWN_IMPLICIT).then_some(Found::Own(slot))
+        self.own_alone.contains(slot).then_some(Found::Own(slot))
     }
 
     /// A record for a room that has none; `None` when all numbers are taken.
@@ -552,18 +556,19 @@ impl Rooms {
     /// Puts a socket into its own-id room, where nobody is.
     fn join_own(&mut self, slot: Slot) {
         if self.sockets.rooms_len(slot) == 0 {
-            self.sockets.set(slot, flag::OWN_IMPLICIT | flag::OWN_FIRST);
+            self.sockets.set(slot, flag::OWN_FIRST);
         } else {
-            self.sockets.set(slot, flag::OWN_IMPLICIT);
             self.sockets.push(slot, OWN);
         }
+        self.own_alone.insert(slot);
         self.implicit += 1;
         self.memberships += 1;
     }
 
     /// Ends the implicit membership in an own-id room, which is no longer in its owner's list.
     fn leave_own(&mut self, slot: Slot) {
-        self.sockets.unset(slot, flag::OWN_IMPLICIT | flag::OWN_FIRST);
+        self.sockets.unset(slot, flag::OWN_FIRST);
+        self.own_alone.remove(slot);
         self.implicit -= 1;
         self.memberships -= 1;
     }

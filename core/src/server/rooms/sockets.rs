@@ -34,14 +34,13 @@ pub(super) mod flag {
     pub(in super::super) const LIVE: u8 = 1;
     /// The socket is past its middlewares.
     pub(in super::super) const CONNECTED: u8 = 2;
-    /// The socket is in its own-id room, which has no record as nobody else is.
-    pub(in super::super) const OWN_IMPLICIT: u8 = 4;
-    /// It joined that room before any other, so the list has no mark for it.
-    pub(in super::super) const OWN_FIRST: u8 = 8;
+    /// The socket is alone in the room of its own id and joined it before any other, so the list has
+    /// no mark for it.
+    pub(in super::super) const OWN_FIRST: u8 = 4;
     /// The rooms are in the spill whose number is in `rooms[0]`.
-    pub(in super::super) const SPILLED: u8 = 16;
+    pub(in super::super) const SPILLED: u8 = 8;
     /// The socket is leaving its rooms one by one.
-    pub(in super::super) const DEPARTING: u8 = 32;
+    pub(in super::super) const DEPARTING: u8 = 16;
 }
 
 #[derive(Debug)]
