@@ -156,17 +156,13 @@ impl Batch {
         Self { slots: alloc::vec![Slot::FIRST; BATCH + 64 * GROUP + WINDOW], len: 0 }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.len = 0;
-    }
-
     /// Whether the batch must be flushed before the next words.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.len >= BATCH
     }
 
-    /// The slots so far; the batch is empty afterwards.
+    /// The slots so far; the batch is empty afterwards, and so before anybody can panic over them.
     #[inline]
     pub(super) fn take(&mut self) -> &[Slot] {
         let len = core::mem::take(&mut self.len);

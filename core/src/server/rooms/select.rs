@@ -131,7 +131,6 @@ impl Selector {
         if self.busy {
             self.inside.reset();
             self.outside.reset();
-            self.batch.clear();
         }
         self.busy = true;
         self.targets.clear();

@@ -74,10 +74,11 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     fn of(loaded: &'a Loaded) -> Self {
-        let plan = engine::plan(loaded, 1, &World::default()).with_hand();
-        let needs = needs(&plan);
+        let plan = engine::plan(loaded, 1, &World::default());
+        let steps = flat(plan.steps.clone());
+        let needs = needs(&plan.with_hand());
         let hands = needs.keys().map(Need::hands).max();
-        Self { loaded, steps: flat(plan.steps), needs, hands: hands.unwrap_or(Hands::Running) }
+        Self { loaded, steps, needs, hands: hands.unwrap_or(Hands::Running) }
     }
 
     /// Lines of steps that need something, in the order of the file.
