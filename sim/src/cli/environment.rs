@@ -85,7 +85,8 @@ pub(crate) fn named(prefix: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| {
             let name = name.to_str()?.strip_prefix(prefix)?.to_owned();
-            Some((name, value.into_string().ok()?)).filter(|(name, _)| !name.is_empty())
+            let value = value.into_string().ok()?;
+            (!name.is_empty() && !value.is_empty()).then_some((name, value))
         })
         .collect();
     found.sort();

@@ -72,6 +72,20 @@ struct Given {
     flags: String,
 }
 
+impl Given {
+    fn take_secret(&mut self, name: &str, value: String) -> Result<(), Failure> {
+        if value.chars().count() < TELLING {
+            let message = format!("the secret `{name}` has fewer than {TELLING} characters");
+            return Err(Failure::usage(message).help("it would be hidden in words that it is not"));
+        }
+        self.values.insert_text(name, &value);
+        let escaped = serde_json::Value::from(value.as_str()).to_string();
+        self.environment.push((format!("{SECRET}{name}"), value.clone()));
+        self.secrets.extend([value, escaped.trim_matches('"').to_owned()]);
+        Ok(())
+    }
+}
+
 static GIVEN: OnceLock<Given> = OnceLock::new();
 
 /// Takes the values of this process in, once.
@@ -90,6 +104,9 @@ pub(crate) fn take(args: &ValueArgs) -> Result<(), Failure> {
         let wrong = |error| Failure::usage(format!("the variable {VAR}{name}: {error}"));
         given.values.insert(&name, &value).map_err(wrong)?;
     }
+    for (name, value) in environment::named(SECRET) {
+        given.take_secret(&name, value)?;
+    }
     for (name, value) in &args.var {
         let wrong = |error| Failure::usage(format!("--var {name}: {error}"));
         given.values.insert(name, value).map_err(wrong)?;
@@ -98,20 +115,12 @@ pub(crate) fn take(args: &ValueArgs) -> Result<(), Failure> {
         given.flags.push_str(&super::play::quoted(&format!("{name}={value}")));
         given.arguments.extend(["--var".into(), format!("{name}={value}").into()]);
     }
-    let flagged = args.secret.iter().map(|(name, value)| (name.clone(), value.clone(), true));
-    let set = environment::named(SECRET).into_iter().map(|(name, value)| (name, value, false));
-    for (name, value, flagged) in set.chain(flagged) {
-        given.values.insert_text(&name, &value);
-        if flagged {
-            // Writing to a string cannot fail.
-            _ = write!(given.flags, " --secret {name}=\"${SECRET}{name}\"");
-            given.named.push(name.clone());
-        }
-        let escaped = serde_json::Value::from(value.as_str()).to_string();
-        given.environment.push((format!("{SECRET}{name}"), value.clone()));
-        given.secrets.extend([value, escaped.trim_matches('"').to_owned()]);
+    for (name, value) in &args.secret {
+        given.take_secret(name, value.clone())?;
+        given.named.push(name.clone());
+        // Writing to a string cannot fail.
+        _ = write!(given.flags, " --secret {name}=\"${SECRET}{name}\"");
     }
-    given.secrets.retain(|secret| !secret.is_empty());
     given.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     GIVEN.get_or_init(|| given);
     Ok(())

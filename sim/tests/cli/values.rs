@@ -58,6 +58,8 @@ fn a_value_that_no_file_wants_is_a_mistake() {
     assert_eq!(done.code, 2, "{}", done.stderr);
     let done = sandbox().run(&words("run --vars-file nowhere.yaml"));
     assert!(done.code == 2 && done.stderr.contains("nowhere.yaml"), "{}", done.stderr);
+    let done = sandbox().run(&words("run --secret token=e"));
+    assert!(done.code == 2 && done.stderr.contains("fewer than 4 characters"), "{}", done.stderr);
 }
 
 #[test]
