@@ -29,13 +29,13 @@ const HIDDEN: &str = "***";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Values of variables")]
 pub(crate) struct ValueArgs {
-    /// A value for a variable of scenario files, in YAML; also OVERHEARD_VAR_<NAME>
+    /// A value for a variable of scenario files, in YAML; also OVERHEARD_VAR_…
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, hide_short_help = true)]
     var: Vec<(String, String)>,
     /// Values from a YAML file
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     vars_file: Vec<PathBuf>,
-    /// A text that is written nowhere; also OVERHEARD_SECRET_<NAME>, which other users do not see
+    /// A text that is written nowhere; also OVERHEARD_SECRET_…, which other users do not see
     #[arg(long, value_name = "NAME=TEXT", value_parser = pair, hide_short_help = true)]
     secret: Vec<(String, String)>,
 }
