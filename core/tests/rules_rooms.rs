@@ -231,6 +231,29 @@ fn a_room_whose_first_member_goes_before_it_is_in_is_deleted_again() {
 }
 
 #[test]
+fn who_goes_before_its_join_takes_nobody_elses_room_away() {
+    // ROOM-11, I11: the room was announced for the first one, and is not the second one's to delete
+    let mut world = World::new(telling());
+    let ((_, one), (_, two)) = (world.join(), world.join());
+    let sids = [world.sid(one), world.sid(two)];
+    told(&mut world, &sids);
+    world.react(move |event, _| match event {
+        Event::Room { change: RoomChange::Created, room, .. } if room == "r" => {
+            vec![join(two, &["x", "r"])]
+        }
+        Event::Room { change: RoomChange::Joined, room, .. } if room == "x" => {
+            vec![Command::Disconnect { socket: two, close: false }]
+        }
+        _ => Vec::new(),
+    });
+    world.command([join(one, &["r"])]);
+    let events = told(&mut world, &sids);
+    let of_the_room: Vec<_> = events.iter().filter(|event| event.contains(" r")).collect();
+    assert_eq!(of_the_room, ["create-room r", "join-room r s0"], "{events:?}");
+    assert_eq!(rooms(&world, one), [sids[0].as_str(), "r"]);
+}
+
+#[test]
 fn disconnection_leaves_the_rooms_in_join_order() {
     // ROOM-08, ROOM-12, SIO-DISC-03, I8, I9
     let mut world = World::new(telling());
