@@ -132,3 +132,31 @@ pub(crate) fn invalid(file: &str, rejected: &Rejected) -> Invalid {
         text: Text { plain: draw(false), coloured: draw(true) },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use overheard::run::{Target, unplayable};
+    use overheard::scenario::load;
+
+    use super::{RunOptions, World, plan};
+
+    /// What the server's application does is asked for where the server is not our own.
+    #[test]
+    fn a_hand_is_lent_to_servers_that_are_not_ours_alone() {
+        let text = "version: 1\nname: news\nclients: [alice]\n\
+                    steps: [{ broadcast: { event: note } }]\n";
+        let loaded = load("a.yaml", text, &|_| Err(String::new())).unwrap();
+        let started = Target::Started(Arc::from("node server.mjs"));
+        let clients = |target: &Target| {
+            let world = World { target: target.clone(), ..World::default() };
+            let plan = plan(&loaded, 1, &world);
+            let options =
+                RunOptions { network: world.kind(), target: target.clone(), max_wall: None };
+            assert_eq!(unplayable(&plan, &options), None);
+            plan.clients.len()
+        };
+        assert_eq!((clients(&Target::BuiltIn), clients(&started)), (1, 2));
+    }
+}

@@ -146,19 +146,7 @@ impl Hand {
         };
         members.push(("to".to_owned(), rooms(&target.to)));
         members.push(("except".to_owned(), rooms(&target.except)));
-        let mut emit = Emit {
-            from: vec![self.id],
-            namespace: target.namespace.clone(),
-            event: event.to_owned(),
-            args: vec![Template::Object(members)],
-            ack: Some(vec![Pattern::Value(text("ok"))]),
-            timeout: None,
-            ack_fails: false,
-            volatile: false,
-            times: 1,
-            every: Duration::ZERO,
-            no_wait: false,
-        };
+        let mut emit = self.asks(&target.namespace, event, Template::Object(members));
         if let ServerAction::Broadcast { ack, times, every, .. } = action {
             (emit.times, emit.every) = (*times, *every);
             if let Some((timeout, answers)) = ack {
@@ -174,11 +162,18 @@ impl Hand {
     fn leave_the_lobby(&self, plan: &Plan, last: u32) -> Option<Step> {
         let main = self.client.namespaces.iter().any(|nsp| nsp.name == "/");
         let first = plan.steps.first().filter(|_| main)?;
-        let emit = Emit {
+        let action = Action::Emit(self.asks("/", "leave", text("lobby")));
+        let id = StepId(last.checked_add(1)?);
+        Some(Step { id, span: first.span.clone(), label: None, action })
+    }
+
+    /// A request that must be answered with "ok".
+    fn asks(&self, namespace: &str, event: &str, argument: Template) -> Emit {
+        Emit {
             from: vec![self.id],
-            namespace: "/".to_owned(),
-            event: "leave".to_owned(),
-            args: vec![text("lobby")],
+            namespace: namespace.to_owned(),
+            event: event.to_owned(),
+            args: vec![argument],
             ack: Some(vec![Pattern::Value(text("ok"))]),
             timeout: None,
             ack_fails: false,
@@ -186,9 +181,7 @@ impl Hand {
             times: 1,
             every: Duration::ZERO,
             no_wait: false,
-        };
-        let id = StepId(last.checked_add(1)?);
-        Some(Step { id, span: first.span.clone(), label: None, action: Action::Emit(emit) })
+        }
     }
 }
 
@@ -293,16 +286,16 @@ impl Look {
     /// Requests whose answer tells of the hand, or that do something to it.
     fn at_emit(&mut self, emit: &Emit) {
         let selects = ["who", "ask", "move", "kick"].contains(&emit.event.as_str());
-        let members = match emit.args.first() {
+        let names_a_room = match emit.args.first() {
             Some(Template::Object(members)) => {
-                members.iter().find(|(key, _)| key == "to").map(|(_, to)| has_rooms(to))
+                members.iter().any(|(key, to)| key == "to" && has_rooms(to))
             }
             Some(Template::Value(Value::Object(object))) => {
-                object.get("to").map(|to| has_rooms(&Template::Value(to.clone())))
+                object.get("to").is_some_and(|to| has_rooms(&Template::Value(to.clone())))
             }
-            Some(_) | None => None,
+            Some(_) | None => false,
         };
-        if selects && members != Some(true) {
+        if selects && !names_a_room {
             self.heard.insert(emit.namespace.clone());
         }
     }

@@ -61,7 +61,8 @@ impl NetworkKind {
     }
 }
 
-/// The server that a plan is played against.
+/// The server that a plan is played against. On one that is not our own, [`Plan::with_hand`] makes
+/// more plans playable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// Our own, in the same process: every acceptance is written down.
